@@ -1,0 +1,12 @@
+"""TFDS builders for surface-defect data sets, all with the one example of `features`.
+
+Importing this package registers every builder, so that `tfds.load("dagm2007/class_1")` finds it.
+"""
+
+from tfds_datasets.dagm2007 import dagm2007_dataset_builder as _dagm2007
+from tfds_datasets.dagm_synthetic import dagm_synthetic_dataset_builder as _dagm_synthetic
+
+DATASETS = {
+    "dagm2007": _dagm2007.Builder,
+    "dagm_synthetic": _dagm_synthetic.Builder,
+}

@@ -1,0 +1,75 @@
+"""The one example that every data set of the zoo yields, and the rule that assigns its folds."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+GOOD = "good"
+IGNORE = 255
+NUM_FOLDS = 10
+
+
+def example_features(
+    *, defect_types: Sequence[str], channels: int = 1, extra: Mapping | None = None
+) -> tfds.features.FeaturesDict:
+    """Describes one example.
+
+    Args:
+      defect_types: names of the defect types, in the order of the mask ids 1..K.
+      channels: 1 for grey images, 3 for RGB.
+      extra: further features that only this data set has, by name.
+
+    Returns:
+      Features `image` uint8 [H, W, channels]; `mask` uint8 [H, W, 1] with 0 background, 1..K the
+      defect types, 255 ignore; `label` int64, `good` first, then the defect types; `file_name`
+      text; `fold` int64 in 0..9.
+    """
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(None, None, channels), encoding_format="png"),
+            "mask": mask_feature(),
+            "label": tfds.features.ClassLabel(names=[GOOD, *defect_types]),
+            "file_name": tfds.features.Text(),
+            "fold": tfds.features.Scalar(np.int64),
+            **(extra or {}),
+        }
+    )
+
+
+def mask_feature() -> tfds.features.Image:
+    """A uint8 mask [H, W, 1], stored without loss."""
+    return tfds.features.Image(shape=(None, None, 1), encoding_format="png")
+
+
+def assign_folds(
+    labels: Mapping[str, int], *, groups: Mapping[str, str] | None = None
+) -> dict[str, int]:
+    """Deals images to folds 0..9, stratified by label, one fold for all images of a group.
+
+    The order is that of a hash of the group's name, so neither the order of the files nor the
+    machine changes a fold, and the numbers that a data set gives its images mean nothing.
+
+    Args:
+      labels: label id of each image, 0 for good, by the image's name.
+      groups: name of the group (the same part, an exposure series, a near-duplicate) of each
+        image, by the image's name. None means that every image stands alone.
+
+    Returns:
+      The fold of each image, by the image's name. Fold sizes differ by at most one group within
+      each label. A group with several labels counts as its highest one.
+    """
+    groups = groups or {name: name for name in labels}
+    group_label: dict[str, int] = {}
+    for name, label in labels.items():
+        group = groups[name]
+        group_label[group] = max(label, group_label.get(group, 0))
+    ordered = sorted(group_label, key=lambda group: (group_label[group], stable_hash(group)))
+    fold_of_group = {group: rank % NUM_FOLDS for rank, group in enumerate(ordered)}
+    return {name: fold_of_group[groups[name]] for name in labels}
+
+
+def stable_hash(text: str) -> int:
+    """A hash that is equal on every machine and in every process, unlike `hash`."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -1,0 +1,72 @@
+"""Reads image files as cameras and archives deliver them: grey or colour, 8 or 16 bit, rotated."""
+
+import io
+import os
+
+import numpy as np
+from absl import logging
+from PIL import Image, ImageOps
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+class BrokenImageError(ValueError):
+    """A file that is no readable image; the message names it."""
+
+
+def read_image(file, *, channels: int = 1) -> np.ndarray:
+    """Reads one image file as uint8, upright, with the wanted number of channels.
+
+    A 16-bit image is scaled from 0..65535 to 0..255 and a colour image is turned to grey (ITU-R
+    BT.601 luma) where one channel is wanted; each is logged once. EXIF rotation is applied, an
+    alpha channel is dropped.
+
+    Args:
+      file: a path-like object with `read_bytes()` and `name` (also inside a zip file), or a path.
+      channels: 1 or 3.
+
+    Returns:
+      uint8 [H, W, channels].
+
+    Raises:
+      BrokenImageError: the file is truncated or no image. The message names the file.
+    """
+    if isinstance(file, str | os.PathLike) and not hasattr(file, "read_bytes"):
+        with open(file, "rb") as stream:
+            content = stream.read()
+    else:
+        content = file.read_bytes()
+    return decode_image(content, name=str(file), channels=channels)
+
+
+def decode_image(content: bytes, *, name: str, channels: int = 1) -> np.ndarray:
+    """Decodes the bytes of one image file; see `read_image`. `name` stands in every message."""
+    if channels not in (1, 3):
+        raise ValueError(f"Argument `channels` must be 1 or 3. Received: {channels}")
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            image = ImageOps.exif_transpose(image)
+            pixels = _to_uint8(image, channels, name)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BrokenImageError(
+            f"{name} is truncated or no image ({error}). Replace the file, or leave it out."
+        ) from error
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _to_uint8(image: Image.Image, channels: int, name: str) -> np.ndarray:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        # Pillow reads 16-bit grey PNG and TIFF in these modes; 257 maps 65535 to 255.
+        logging.log_first_n(
+            logging.WARNING, "%s has 16 bits a pixel: such images are scaled to 8 bits.", 1, name
+        )
+        grey = np.round(np.clip(np.asarray(image, np.float64), 0, 65535) / 257).astype(np.uint8)
+        return grey if channels == 1 else np.repeat(grey[..., None], 3, axis=-1)
+    if channels == 1 and image.mode not in ("L", "1", "LA"):
+        logging.log_first_n(
+            logging.WARNING, "%s is in colour: such images are turned to grey.", 1, name
+        )
+    if image.mode == "P":  # a palette may hold transparency, which a direct conversion mixes in
+        image = image.convert("RGB")
+    return np.asarray(image.convert("L" if channels == 1 else "RGB"))
