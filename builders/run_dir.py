@@ -1,0 +1,70 @@
+"""Saves and loads a model together with the recipe that built it.
+
+A run directory holds `recipe.json` and `weights.weights.h5`; the recipe's `builder` and
+`builder_args` rebuild the network, so that no file stores code or a dtype policy.
+"""
+
+import contextlib
+import json
+import pathlib
+
+import keras
+
+from builders import build
+from builders.atomic import replacing, write_json
+
+RECIPE_FILE = "recipe.json"
+WEIGHTS_FILE = "weights.weights.h5"
+
+
+@contextlib.contextmanager
+def dtype_policy(name: str):
+    """Builds everything inside the `with` under the dtype policy of this name."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def float32_copy(model: keras.Model, recipe: dict) -> keras.Model:
+    """Rebuilds a model in float32 with its weights, whatever policy it was trained under."""
+    with dtype_policy("float32"):
+        copy = build(recipe["builder"], **recipe["builder_args"])
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def save_model(model: keras.Model, recipe: dict, directory) -> None:
+    """Writes `recipe.json` and the float32 weights into an existing directory."""
+    directory = pathlib.Path(directory)
+    write_json(directory / RECIPE_FILE, recipe)
+    with replacing(directory / WEIGHTS_FILE) as path:
+        float32_copy(model, recipe).save_weights(path)
+
+
+def load_model(directory) -> tuple[keras.Model, dict]:
+    """Loads the model of a run directory in float32.
+
+    Args:
+      directory: a run directory.
+
+    Returns:
+      The model, and its recipe as a dict.
+
+    Raises:
+      ValueError: the directory is no run directory.
+    """
+    directory = pathlib.Path(directory)
+    for name in (RECIPE_FILE, WEIGHTS_FILE):
+        if not (directory / name).is_file():
+            raise ValueError(
+                f"Argument `directory` must be a run directory with {RECIPE_FILE} and "
+                f"{WEIGHTS_FILE}; {name} is missing. Received: {directory}"
+            )
+    recipe = json.loads((directory / RECIPE_FILE).read_text())
+    with dtype_policy("float32"):
+        model = build(recipe["builder"], **recipe["builder_args"])
+    model.load_weights(directory / WEIGHTS_FILE)
+    return model, recipe
