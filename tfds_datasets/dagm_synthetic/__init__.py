@@ -1,0 +1,1 @@
+"""Procedural textures and defects modelled on the ten classes of DAGM 2007."""
