@@ -1,0 +1,102 @@
+"""Writes the page of a module, in the documentation format of TF-Hub."""
+
+import pathlib
+
+import jinja2
+import keras
+
+from export.versions import check_handle
+
+CARDS = pathlib.Path(__file__).parent / "cards"
+
+# Licences of the images that the weights were trained on.
+DATA_LICENCES = {
+    "dagm2007": "CC BY 4.0",
+    "dagm_synthetic": "CC0-1.0, made by this project",
+}
+
+# What the figures of `metrics.json` are called on a page; others appear under their own name.
+FIGURES = {
+    "images": "Test images",
+    "defective": "of these defective",
+    "defect_iou": "IoU, mean over defective images",
+    "defect_dice": "Dice, mean over defective images",
+    "set_iou": "IoU, areas summed over the test set",
+    "image_auroc": "Image AUROC",
+    "image_ap": "Image average precision",
+    "pixel_auroc": "Pixel AUROC",
+    "pixel_ap": "Pixel average precision",
+    "tp": "Defective images found",
+    "fn": "Defective images missed",
+    "fp": "Good images reported",
+    "tn": "Good images passed",
+    "tpr": "TPR, share of defective images found",
+    "tnr": "TNR, share of good images passed",
+    "nvidia_dice_mean": "Dice, mean over all images, as NVIDIA published it under the name IoU",
+}
+
+
+def render(
+    model: keras.Model, recipe: dict, *, version: int, calibration: dict, metrics: dict
+) -> str:
+    """Returns the page of a version of a module, in Markdown.
+
+    Args:
+      model: the model of the module.
+      recipe: its recipe.
+      version: number of the version.
+      calibration: `threshold`, `score_threshold` and their `source`; empty if there is none.
+      metrics: figures on the test images; empty if there are none. Lists are left out.
+
+    Raises:
+      ValueError: nobody has written about the recipe's builder yet.
+    """
+    handle = check_handle(recipe["module"])
+    about = CARDS / f"{recipe['builder']}.md"
+    if not about.is_file():
+        raise ValueError(
+            f"Builder {recipe['builder']!r} has no page. Write export/cards/{about.name}: where "
+            "the architecture comes from, its licence, its use and its limits."
+        )
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(CARDS),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    channels = model.inputs[0].shape[-1]
+    outputs = model.output
+    return environment.get_template("module.md.j2").render(
+        handle=handle,
+        version=version,
+        recipe=recipe,
+        about=about.read_text().strip(),
+        calibration=calibration,
+        figures=_figures(metrics),
+        licence=DATA_LICENCES.get(recipe["dataset"].split("/")[0], "see the data set"),
+        size=_size(recipe["image_size"]),
+        parameters=model.count_params(),
+        channels=channels,
+        mask_channels=outputs["mask_logits"].shape[-1],
+        other_outputs=sorted(set(outputs) - {"mask_logits"}),
+    )
+
+
+def _size(image_size) -> str:
+    return "their own size" if image_size is None else "{}x{} pixels".format(*image_size)
+
+
+def _figures(metrics: dict) -> dict[str, str]:
+    names = [*(name for name in FIGURES if name in metrics), *sorted(set(metrics) - set(FIGURES))]
+    return {
+        FIGURES.get(name, f"`{name}`"): _number(metrics[name])
+        for name in names
+        if not isinstance(metrics[name], list | dict)
+    }
+
+
+def _number(value) -> str:
+    if value is None:
+        return "undefined"  # a rate of no images
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,66 @@
+"""Where the versions of a module lie, and which of them are published.
+
+    <modules_dir>/<handle>/<N>/        the module
+    <modules_dir>/<handle>/<N>.tar.gz  the same, packed for download
+    <modules_dir>/<handle>/<N>.md      its page
+    <modules_dir>/<handle>/<N>.json    its manifest
+
+A version is published when its manifest exists: the manifest is written last, and a published
+version never changes.
+"""
+
+import json
+import pathlib
+import re
+
+VERSION = r"[1-9][0-9]{0,8}"
+# A word of digits alone would read as a version.
+WORD = r"[a-z0-9_]*[a-z_][a-z0-9_]*"
+HANDLE = rf"{WORD}(?:/{WORD})+"
+
+
+def check_handle(handle: str) -> str:
+    """Returns the handle.
+
+    Raises:
+      ValueError: it is no handle, and so might name a place outside the modules folder.
+    """
+    if not isinstance(handle, str) or not re.fullmatch(HANDLE, handle):
+        raise ValueError(
+            "Argument `handle` must be two or more words of a-z, 0-9 and _ with / between, none "
+            f"of digits alone, as in tiny_unet/dagm2007/class_1. Received: {handle!r}"
+        )
+    return handle
+
+
+def version_paths(modules_dir, handle: str, version: int) -> dict[str, pathlib.Path]:
+    """Returns the paths `module`, `archive`, `card` and `manifest` of a version."""
+    folder = pathlib.Path(modules_dir, check_handle(handle))
+    return {
+        "module": folder / f"{version}",
+        "archive": folder / f"{version}.tar.gz",
+        "card": folder / f"{version}.md",
+        "manifest": folder / f"{version}.json",
+    }
+
+
+def published_versions(modules_dir, handle: str) -> list[int]:
+    """Returns the numbers of the published versions of a module, oldest first."""
+    folder = pathlib.Path(modules_dir, check_handle(handle))
+    manifests = folder.glob("*.json")
+    return sorted(int(path.stem) for path in manifests if re.fullmatch(VERSION, path.stem))
+
+
+def published_handles(modules_dir) -> list[str]:
+    """Returns the handles of all modules with a published version, sorted."""
+    modules_dir = pathlib.Path(modules_dir)
+    folders = {
+        path.parent for path in modules_dir.rglob("*.json") if re.fullmatch(VERSION, path.stem)
+    }
+    handles = (folder.relative_to(modules_dir).as_posix() for folder in folders)
+    return sorted(handle for handle in handles if re.fullmatch(HANDLE, handle))
+
+
+def read_manifest(modules_dir, handle: str, version: int) -> dict:
+    """Returns the manifest of a published version."""
+    return json.loads(version_paths(modules_dir, handle, version)["manifest"].read_text())
