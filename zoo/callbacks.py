@@ -1,0 +1,170 @@
+"""Keras callbacks of the zoo: a backup to resume from, a stop at NaN, pictures of every epoch."""
+
+import json
+import math
+import pathlib
+import shutil
+import time
+
+import keras
+import numpy as np
+from absl import logging
+
+from builders.atomic import replacing
+from builders.predictions import predictions
+from zoo import pictures
+
+_STATE_FILE = "state.json"
+_MODEL_FILE = "model.weights.h5"
+_BEST_FILE = "best.weights.h5"
+
+
+class Backup(keras.callbacks.Callback):
+    """Saves everything a resumed run needs after each epoch, and the best weights with it.
+
+    A backup is one folder that appears whole: weights, optimizer slots, best weights, history, and
+    what the other callbacks have counted. It must be the last callback, so that the others have
+    finished their epoch.
+
+    Args:
+      directory: where the backups are kept.
+      callbacks: other callbacks whose counters belong to the backup, by a name of ours.
+      monitor: key of the epoch's figures that is highest for the best weights.
+    """
+
+    _COUNTERS = ("best", "best_epoch", "wait", "cooldown_counter", "stopped_epoch")
+
+    def __init__(self, directory, callbacks: dict[str, keras.callbacks.Callback], monitor: str):
+        super().__init__()
+        self.directory = pathlib.Path(directory)
+        self.callbacks = callbacks
+        self.monitor = monitor
+        self.history: list[dict] = []
+        self.stopped = False
+        self._counters: dict[str, dict] = {}
+        self._started = 0.0
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Index in `history` of the best epoch so far; the first of equals."""
+        values = [row[self.monitor] for row in self.history]
+        return int(np.argmax(values)) if values else None
+
+    def restore(self, model: keras.Model) -> int:
+        """Loads the newest backup, if there is one, into a built and compiled model.
+
+        Returns:
+          The epoch to go on with.
+        """
+        newest = self._newest()
+        if newest is None:
+            return 0
+        logging.info("Resuming from %s.", newest)
+        state = json.loads((newest / _STATE_FILE).read_text())
+        model.load_weights(newest / _MODEL_FILE)
+        self.history, self.stopped = state["history"], state["stopped"]
+        self._counters = state["counters"]
+        return len(self.history)
+
+    def load_best(self, model: keras.Model) -> None:
+        """Loads the weights of the best epoch."""
+        model.load_weights(self._newest() / _BEST_FILE)
+
+    def on_train_begin(self, logs=None):
+        # The other callbacks reset themselves when training begins, just before this one.
+        for name, counters in self._counters.items():
+            for key, value in counters.items():
+                setattr(self.callbacks[name], key, value)
+        self._started = time.perf_counter() - (self.history[-1]["seconds"] if self.history else 0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, **{key: float(value) for key, value in (logs or {}).items()}}
+        row["learning_rate"] = float(
+            keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        )
+        row["seconds"] = time.perf_counter() - self._started
+        self.history.append(row)
+        before = self._newest()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with replacing(self.directory / f"epoch_{epoch + 1:05d}") as folder:
+            folder.mkdir()
+            self.model.save_weights(folder / _MODEL_FILE)
+            if self.best_epoch == len(self.history) - 1:
+                shutil.copy(folder / _MODEL_FILE, folder / _BEST_FILE)
+            else:
+                shutil.copy(before / _BEST_FILE, folder / _BEST_FILE)
+            counters = {
+                name: {
+                    key: _plain(getattr(callback, key))
+                    for key in self._COUNTERS
+                    if getattr(callback, key, None) is not None
+                }
+                for name, callback in self.callbacks.items()
+            }
+            state = {
+                "history": self.history,
+                "stopped": bool(self.model.stop_training),
+                "counters": counters,
+            }
+            (folder / _STATE_FILE).write_text(json.dumps(state))
+        for old in self.directory.glob("epoch_*"):
+            if old != self._newest():
+                shutil.rmtree(old)
+
+    def _newest(self) -> pathlib.Path | None:
+        return max(self.directory.glob("epoch_*"), default=None)
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Stops training when the loss is no number, and says where the last good weights are."""
+
+    def __init__(self, backup_directory):
+        super().__init__()
+        self.backup_directory = backup_directory
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+            raise FloatingPointError(
+                f"The loss is {loss} at step {step}. The weights of the last whole epoch are kept "
+                f"in {self.backup_directory}. Try a lower --learning_rate or "
+                "--mixed_precision=float32, with another --run_name."
+            )
+
+
+class EpochPictures(keras.callbacks.Callback):
+    """Draws image, truth and prediction of a few fixed images after every epoch.
+
+    Args:
+      directory: receives `epoch_00001.png` and so on.
+      images: uint8 [B, H, W, C].
+      masks: uint8 [B, H, W, 1].
+    """
+
+    def __init__(self, directory, images: np.ndarray, masks: np.ndarray):
+        super().__init__()
+        self.directory = pathlib.Path(directory)
+        self.images, self.masks = images, masks
+
+    def on_epoch_end(self, epoch, logs=None):
+        outputs = self.model.predict_on_batch(self.images.astype(np.float32) / 255.0)
+        probability = keras.ops.convert_to_numpy(predictions(outputs)["mask"])[..., 0]
+        rows = [
+            pictures.row(
+                [
+                    pictures.to_rgb(image),
+                    pictures.heat((mask[..., 0] > 0).astype(np.float32)),
+                    pictures.heat(heat),
+                ]
+            )
+            for image, mask, heat in zip(self.images, self.masks, probability)
+        ]
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with replacing(self.directory / f"epoch_{epoch + 1:05d}.png") as path:
+            path.write_bytes(pictures.png_bytes(np.concatenate(rows)))
+
+
+def _plain(value):
+    """A counter as JSON holds it."""
+    return value if isinstance(value, bool | int) else float(value)

@@ -1,0 +1,288 @@
+"""From a TFDS data set to batches: folds, resizing, crops, sampling, stateless augmentation.
+
+An epoch's order, crops and augmentation depend on the seed and the number of the epoch alone, so a
+resumed run sees what an unbroken one would have seen.
+"""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+
+import tfds_datasets
+from tfds_datasets.features import IGNORE
+from zoo import augment
+from zoo.recipes import Recipe
+
+CACHE_BYTES = 2**30  # decoded examples up to this size are kept in memory, more are streamed
+SHUFFLE_EXAMPLES = 1024
+EVALUATION_PIXELS = 2**20  # whole images of one size are batched up to this many pixels
+
+
+def prepare_dataset(
+    dataset: str, *, data_dir, manual_dir=None, skip_broken_images: bool = False
+) -> tfds.core.DatasetBuilder:
+    """Builds a data set on disk, unless it is there already.
+
+    Args:
+      dataset: name/config, such as "dagm2007/class_4".
+      data_dir: where built data sets are kept.
+      manual_dir: folder of the user's own archive, for data sets that need one.
+      skip_broken_images: leave out unreadable images instead of stopping.
+
+    Raises:
+      ValueError: the name or config is unknown, or the archive is missing or broken.
+    """
+    name, _, config = dataset.partition("/")
+    if name not in tfds_datasets.DATASETS:
+        raise ValueError(
+            f"Argument `dataset` must begin with one of {', '.join(tfds_datasets.DATASETS)}. "
+            f"Received: {dataset!r}"
+        )
+    builder_class = tfds_datasets.DATASETS[name]
+    configs = sorted(builder_class.builder_configs)
+    if config not in configs:
+        raise ValueError(
+            f"Argument `dataset` must be {name}/ and one of {', '.join(configs)}. "
+            f"Received: {dataset!r}"
+        )
+    options = {"skip_broken_images": True} if skip_broken_images else {}
+    builder = builder_class(config=config, data_dir=data_dir, **options)
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not builder.data_path.exists():
+        if manual_dir is None or not pathlib.Path(manual_dir).is_dir():
+            raise ValueError(
+                f"{name} needs your own copy: set --manual_dir to its folder. Received: "
+                f"{manual_dir}\n{builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+            )
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
+    )
+    for skipped in (builder.info.metadata or {}).get("skipped_images", []):
+        logging.warning("%s was built without the broken image %s.", dataset, skipped)
+    return builder
+
+
+def read_examples(
+    builder,
+    split: str,
+    *,
+    folds: tuple[int, ...] | None = None,
+    image_size: tuple[int, int] | None = None,
+    mask_feature: str = "mask",
+) -> tf.data.Dataset:
+    """Reads one split, in the order it is stored.
+
+    Args:
+      builder: a built data set.
+      split: "train" or "test".
+      folds: keep these folds; None keeps all.
+      image_size: (H, W) to resize to, the mask by nearest neighbour; None keeps every size.
+      mask_feature: which feature is the mask.
+
+    Returns:
+      Dicts of `image` uint8 [H, W, C], `mask` uint8 [H, W, 1], `label`, `file_name`.
+
+    Raises:
+      ValueError: the data set has no such split or mask.
+    """
+    if split not in builder.info.splits:
+        raise ValueError(
+            f"{builder.info.full_name} must have the split {split!r}. "
+            f"It has: {', '.join(builder.info.splits)}"
+        )
+    if mask_feature not in builder.info.features:
+        raise ValueError(
+            f"{builder.info.full_name} must have the feature {mask_feature!r} (recipe field "
+            f"`mask_feature`). It has: {', '.join(builder.info.features)}"
+        )
+    examples = builder.as_dataset(split=split, shuffle_files=False)
+    if folds is not None:
+        examples = examples.filter(lambda e: tf.reduce_any(e["fold"] == list(folds)))
+
+    def resize(example):
+        image, mask = example["image"], example[mask_feature]
+        if image_size is not None:
+            image = tf.image.resize(image, image_size, method="area")
+            image = tf.cast(tf.round(image), tf.uint8)
+            mask = tf.image.resize(mask, image_size, method="nearest")
+        return {
+            "image": image,
+            "mask": mask,
+            "label": example["label"],
+            "file_name": example["file_name"],
+        }
+
+    return examples.map(resize, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def count_labels(builder, split: str, folds: tuple[int, ...] | None = None) -> np.ndarray:
+    """Counts the images of each label, int64 [L], without decoding any."""
+    decoders = tfds.decode.PartialDecoding({"label": True, "fold": True})
+    counts = np.zeros(builder.info.features["label"].num_classes, np.int64)
+    for example in builder.as_dataset(split=split, decoders=decoders).as_numpy_iterator():
+        if folds is None or example["fold"] in folds:
+            counts[example["label"]] += 1
+    return counts
+
+
+def training_batches(
+    examples: tf.data.Dataset, recipe: Recipe, first_epoch: int = 0
+) -> tf.data.Dataset:
+    """Batches for `fit`, from epoch `first_epoch` to the last one of the recipe.
+
+    Args:
+      examples: dicts of `read_examples`.
+      recipe: its sampling, crop, augmentation, batch and epoch fields are used.
+      first_epoch: 0, or the epoch to resume at.
+
+    Returns:
+      Pairs of an image float32 [B, H, W, C] in [0, 1] and a dict of `mask_logits`, the mask
+      uint8 [B, H, W, 1].
+
+    Raises:
+      ValueError: there is no example to learn from.
+    """
+    image_shape = next(iter(examples))["image"].shape
+    size = recipe.crop_size or image_shape[:2]
+    streams = _cached_streams(examples, recipe, example_bytes=image_shape.num_elements())
+
+    def epoch_batches(epoch):
+        parts = []
+        for part, (stream, count) in enumerate(streams):
+            taken = recipe.steps_per_epoch * count
+
+            def cut(index, example, part=part):
+                numbers = tf.random.stateless_uniform([10], seed=[2 * recipe.seed + part, index])
+                image, mask = example["image"], example["mask"]
+                if recipe.crop_size is None:
+                    image, mask = _whole(image, mask, size)
+                else:
+                    image, mask = _crop(image, mask, size, numbers[5:])
+                return image, mask, numbers[:5]
+
+            parts.append(
+                stream.shuffle(SHUFFLE_EXAMPLES, seed=recipe.seed * 100_003 + epoch)
+                .repeat()
+                .take(taken)
+                .enumerate(start=epoch * taken)
+                .map(cut, num_parallel_calls=tf.data.AUTOTUNE)
+                .batch(count, drop_remainder=True)
+            )
+        return tf.data.Dataset.zip(*parts) if len(parts) > 1 else parts[0]
+
+    def join(*parts):
+        if len(streams) > 1:
+            parts = [tf.concat(part, axis=0) for part in zip(*parts)]
+        image, mask, numbers = parts
+        image, mask = augment.augment(
+            tf.cast(image, tf.float32) / 255.0,
+            mask,
+            numbers,
+            symmetry=recipe.augmentation,
+            brightness=recipe.brightness,
+            contrast=recipe.contrast,
+        )
+        return image, {"mask_logits": mask}
+
+    return (
+        tf.data.Dataset.range(first_epoch, recipe.epochs)
+        .flat_map(epoch_batches)
+        .map(join, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def same_size_batches(examples: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches of whole images of one size each, as many as hold about a million pixels."""
+
+    def size_key(example):
+        shape = tf.shape(example["image"], out_type=tf.int64)
+        return shape[0] * 2**32 + shape[1]
+
+    def batch_size(key):
+        return tf.maximum(EVALUATION_PIXELS // ((key // 2**32) * (key % 2**32)), 1)
+
+    return examples.group_by_window(
+        size_key,
+        lambda key, window: window.batch(batch_size(key)),
+        window_size_func=batch_size,
+    )
+
+
+def validation_batches(examples: tf.data.Dataset) -> tf.data.Dataset:
+    """Pairs for `fit(validation_data=)`, of whole images."""
+
+    def pair(batch):
+        return tf.cast(batch["image"], tf.float32) / 255.0, {"mask_logits": batch["mask"]}
+
+    return same_size_batches(examples).map(pair).cache()
+
+
+def _cached_streams(examples, recipe, example_bytes):
+    """Returns pairs of a stream of examples and how many of it go into each batch."""
+    examples = examples.map(lambda e: {key: e[key] for key in ("image", "mask", "label")})
+    defective = examples.filter(lambda e: e["label"] > 0)
+    if recipe.defective_only:
+        streams = [(defective, recipe.batch_size)]
+    elif recipe.defective_fraction is None:
+        streams = [(examples, recipe.batch_size)]
+    else:
+        count = round(recipe.defective_fraction * recipe.batch_size)
+        if not 0 < count < recipe.batch_size:
+            raise ValueError(
+                "Recipe field `defective_fraction` must leave a defective and a good image in a "
+                f"batch of {recipe.batch_size}. Received: {recipe.defective_fraction}"
+            )
+        good = examples.filter(lambda e: e["label"] == 0)
+        streams = [(defective, count), (good, recipe.batch_size - count)]
+
+    cached = []
+    for stream, count in streams:
+        num_examples = int(stream.reduce(np.int64(0), lambda total, _: total + 1))
+        if not num_examples:
+            raise ValueError(
+                f"{recipe.dataset} must have defective and good images outside the folds "
+                f"{recipe.validation_folds}, which are kept for validation."
+            )
+        size = 2 * num_examples * example_bytes
+        logging.info(
+            "Training examples: %d, %.0f MB decoded, %s.",
+            num_examples,
+            size / 1e6,
+            "kept in memory" if size <= CACHE_BYTES else "streamed from disk",
+        )
+        cached.append((stream.cache() if size <= CACHE_BYTES else stream, count))
+    return cached
+
+
+def _crop(image, mask, size, numbers):
+    """Cuts a window that holds a random defect pixel, or lies anywhere where there is none."""
+    height, width = size
+    shape = tf.shape(image)[:2]
+    message = f"every image must have at least {height}x{width} pixels: set a smaller crop_size"
+    with tf.control_dependencies(
+        [tf.debugging.assert_greater_equal(shape, [height, width], message=message)]
+    ):
+        defect = tf.where((mask[..., 0] > 0) & (mask[..., 0] < IGNORE))
+    num_pixels = tf.shape(defect)[0]
+    anchor = tf.cond(
+        num_pixels > 0,
+        lambda: tf.gather(defect, tf.cast(numbers[0] * tf.cast(num_pixels, tf.float32), tf.int32)),
+        lambda: tf.cast(numbers[3:] * tf.cast(shape, tf.float32), tf.int64),
+    )
+    # The anchor may stand anywhere in the window, but the window stays inside the image.
+    corner = tf.cast(anchor, tf.int32) - tf.cast(numbers[1:3] * tf.cast(size, tf.float32), tf.int32)
+    corner = tf.clip_by_value(corner, 0, shape - size)
+    return tuple(
+        tf.image.crop_to_bounding_box(x, corner[0], corner[1], height, width) for x in (image, mask)
+    )
+
+
+def _whole(image, mask, size):
+    """Checks that an image can be batched with the others as it is."""
+    message = f"every image must have {size[0]}x{size[1]} pixels: set image_size or crop_size"
+    check = tf.debugging.assert_equal(tf.shape(image)[:2], list(size), message=message)
+    with tf.control_dependencies([check]):
+        return tuple(tf.ensure_shape(x, [*size, x.shape[-1]]) for x in (image, mask))

@@ -1,0 +1,58 @@
+"""Optimizers of the recipes."""
+
+import keras
+from keras import ops
+
+
+def adamw(recipe) -> keras.optimizers.Optimizer:
+    """AdamW; gradients are clipped, since a batch without defects can be far from the others."""
+    return keras.optimizers.AdamW(
+        _learning_rate(recipe), weight_decay=recipe.weight_decay, global_clipnorm=1.0
+    )
+
+
+def rmsprop(recipe) -> keras.optimizers.Optimizer:
+    """Centred RMSProp with momentum as in UNet_Industrial.
+
+    TensorFlow 1 starts the running mean square at one, a built-in warm-up that Keras lacks:
+    `start_like_tensorflow_1` sets it. Its epsilon 1e-10 lets the centred denominator
+    round below zero; ours is 1e-7.
+    """
+    return keras.optimizers.RMSprop(
+        _learning_rate(recipe), rho=0.9, momentum=0.8, epsilon=1e-7, centered=True
+    )
+
+
+def build(name: str, recipe, variables) -> keras.optimizers.Optimizer:
+    """Makes the optimizer and its slots for these variables.
+
+    Raises:
+      ValueError: the name is unknown.
+    """
+    if name not in OPTIMIZERS:
+        raise ValueError(
+            f"Recipe field `optimizer` must be one of {', '.join(OPTIMIZERS)}. Received: {name!r}"
+        )
+    optimizer = OPTIMIZERS[name](recipe)
+    optimizer.build(variables)
+    if name == "rmsprop":
+        start_like_tensorflow_1(optimizer)
+    return optimizer
+
+
+def start_like_tensorflow_1(optimizer) -> None:
+    """Sets every running mean square of an RMSprop optimizer to one."""
+    for variable in optimizer.variables:
+        if variable.path.endswith("velocity"):
+            variable.assign(ops.ones_like(variable))
+
+
+def _learning_rate(recipe):
+    if recipe.decay_steps is None:
+        return recipe.learning_rate
+    return keras.optimizers.schedules.ExponentialDecay(
+        recipe.learning_rate, recipe.decay_steps, recipe.decay_rate, staircase=True
+    )
+
+
+OPTIMIZERS = {"adamw": adamw, "rmsprop": rmsprop}

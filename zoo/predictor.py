@@ -1,0 +1,94 @@
+"""One way to ask a trained model, be it a run directory, a module's folder or its URL."""
+
+import json
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from builders import predictions, run_dir
+
+
+class Predictor(NamedTuple):
+    """A model with what is needed to read its answers.
+
+    Attributes:
+      predict: from images uint8 [B, H, W, C] to a dict of `mask`, probabilities float32
+        [B, H, W, K], and `score` float32 [B].
+      recipe: the recipe as a dict.
+      calibration: thresholds as a dict; empty for a model without any.
+    """
+
+    predict: Callable[[np.ndarray], dict[str, np.ndarray]]
+    recipe: dict
+    calibration: dict
+
+    @property
+    def channels(self) -> int:
+        return self.recipe["builder_args"]["image_shape"][2]
+
+    @property
+    def class_names(self) -> list[str]:
+        return self.recipe["class_names"]
+
+    @property
+    def threshold(self) -> float:
+        return self.calibration.get("threshold", 0.5)
+
+    @property
+    def score_threshold(self) -> float:
+        return self.calibration.get("score_threshold", 0.5)
+
+
+def from_model(model: keras.Model, recipe: dict, calibration: dict | None = None) -> Predictor:
+    """Wraps a Keras model of the zoo."""
+    full = keras.Model(model.input, predictions.predictions(model.output))
+
+    def predict(images):
+        outputs = full.predict_on_batch(images.astype(np.float32) / 255.0)
+        return {key: outputs[key] for key in ("mask", "score")}
+
+    return Predictor(predict, recipe, calibration or {})
+
+
+def load_predictor(source: str) -> Predictor:
+    """Loads a run directory, a module's folder, or a module's URL.
+
+    Raises:
+      ValueError: there is no run directory or module.
+    """
+    directory = pathlib.Path(source)
+    if (directory / run_dir.WEIGHTS_FILE).is_file():
+        model, recipe = run_dir.load_model(directory)
+        calibration = directory / "calibration.json"
+        return from_model(
+            model, recipe, json.loads(calibration.read_text()) if calibration.is_file() else {}
+        )
+    return _from_module(source)
+
+
+def _from_module(source: str) -> Predictor:
+    import tensorflow as tf  # a module is a SavedModel: only TensorFlow reads it
+
+    if "://" in source:
+        import tensorflow_hub as hub
+
+        source = hub.resolve(source)
+    if not (pathlib.Path(source) / "saved_model.pb").is_file():
+        raise ValueError(
+            "Argument `source` must be a run directory, the folder of a module (the one that "
+            f"holds saved_model.pb) or its URL. Received: {source}"
+        )
+    module = tf.saved_model.load(source)
+    serve = module.signatures["serve_uint8"]
+
+    def predict(images):
+        outputs = serve(image=tf.constant(images))
+        return {key: outputs[key].numpy() for key in ("mask", "score")}
+
+    # The signature dies with the module, so the function keeps it.
+    predict.module = module
+    recipe, calibration = _module_facts(module)
+    return Predictor(predict, recipe, calibration)

@@ -1,0 +1,263 @@
+"""Trains one module by its recipe and leaves a complete run directory."""
+
+import csv
+import json
+import os
+import pathlib
+
+import keras
+from absl import logging
+
+import builders
+from builders import run_dir
+from builders.atomic import replacing, write_json
+from zoo import callbacks, evaluate, hardware, input_pipeline, losses, optimizers, predictor, report
+from zoo.metrics.segmentation import SetIoU
+from zoo.recipes import Recipe
+
+PICTURED_IMAGES = 4  # validation images drawn after every epoch
+
+
+def run_path(runs_dir, recipe: Recipe, run_name: str | None = None) -> pathlib.Path:
+    """The run directory of a recipe: `<runs_dir>/<handle>/<recipe>_seed<seed>` or `run_name`."""
+    name = run_name or f"{recipe.name}_seed{recipe.seed}"
+    return pathlib.Path(runs_dir) / recipe.module / name
+
+
+def train(
+    recipe: Recipe,
+    *,
+    runs_dir,
+    data_dir,
+    manual_dir=None,
+    run_name: str | None = None,
+    resume: bool = False,
+    skip_broken_images: bool = False,
+    tensorboard: bool = False,
+) -> pathlib.Path:
+    """Trains, calibrates on the validation folds, measures on the test split, and reports.
+
+    Everything is written into `<run>.partial`, which becomes the run directory at the end. A
+    finished run of the same recipe is returned as it is.
+
+    Args:
+      recipe: what to train.
+      runs_dir: folder of all runs.
+      data_dir: folder of built data sets.
+      manual_dir: folder of the user's archive, for data sets that need one.
+      run_name: name of the run directory; None names it by recipe and seed.
+      resume: go on with a run that was interrupted.
+      skip_broken_images: build the data set without its unreadable images.
+      tensorboard: also write TensorBoard logs.
+
+    Returns:
+      The run directory.
+
+    Raises:
+      ValueError: the recipe does not fit the data, or another or unfinished run is in the way.
+      FloatingPointError: the loss became NaN or infinite.
+    """
+    run = run_path(runs_dir, recipe, run_name)
+    partial = run.with_name(f"{run.name}.partial")
+    loss = _loss(recipe)
+    builder = input_pipeline.prepare_dataset(
+        recipe.dataset,
+        data_dir=data_dir,
+        manual_dir=manual_dir,
+        skip_broken_images=skip_broken_images,
+    )
+    recipe = with_class_names(recipe, builder)
+    if run.exists():
+        _check_same(run, recipe)
+        logging.info("%s is done already.", run)
+        return run
+    if partial.exists():
+        if not resume:
+            raise ValueError(
+                f"{partial} holds an unfinished run. Go on with it by --resume, or choose another "
+                "--run_name."
+            )
+        _check_same(partial, recipe)
+    partial.mkdir(parents=True, exist_ok=True)
+    write_json(partial / run_dir.RECIPE_FILE, recipe.to_dict())
+
+    if not (partial / run_dir.WEIGHTS_FILE).is_file():
+        _fit(recipe, builder, loss, partial, tensorboard=tensorboard)
+    _measure(recipe, builder, partial)
+    os.rename(partial, run)
+    return run
+
+
+def with_class_names(recipe: Recipe, builder) -> Recipe:
+    """Completes a recipe by the label names of its data set."""
+    names = list(builder.info.features["label"].names)
+    return Recipe.from_dict({**recipe.to_dict(), "class_names": names})
+
+
+def _fit(recipe, builder, loss, partial, *, tensorboard):
+    keras.utils.set_random_seed(recipe.seed)
+    precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
+    with run_dir.dtype_policy(precision):
+        model = builders.build(recipe.builder, **recipe.builder_args)
+    model.compile(
+        optimizer=optimizers.build(recipe.optimizer, recipe, model.trainable_variables),
+        loss={"mask_logits": loss},
+        metrics={"mask_logits": [SetIoU()]},
+        jit_compile=hardware.resolve_xla(recipe.xla),
+    )
+
+    folds = set(range(10)) - set(recipe.validation_folds)
+    examples = _read(recipe, builder, recipe.train_split, tuple(sorted(folds)))
+    validation = _read(recipe, builder, recipe.train_split, recipe.validation_folds)
+    training_callbacks = _callbacks(recipe, partial, validation, tensorboard=tensorboard)
+    backup = training_callbacks[-1]
+    first_epoch = backup.restore(model)
+    if not backup.stopped and first_epoch < recipe.epochs:
+        model.fit(
+            input_pipeline.training_batches(examples, recipe, first_epoch),
+            validation_data=input_pipeline.validation_batches(validation),
+            initial_epoch=first_epoch,
+            epochs=recipe.epochs,
+            steps_per_epoch=recipe.steps_per_epoch,
+            callbacks=training_callbacks,
+        )
+    if recipe.weights == "best":
+        backup.load_best(model)
+        logging.info("Kept the weights of epoch %d.", backup.best_epoch + 1)
+
+    _write_history(partial / "history.csv", backup.history)
+    environment = {
+        **hardware.describe(),
+        "precision": precision,
+        "xla": str(model.jit_compile),
+        "training_seconds": round(backup.history[-1]["seconds"], 1),
+        "training_steps": len(backup.history) * recipe.steps_per_epoch,
+    }
+    write_json(partial / "environment.json", environment)
+    run_dir.save_model(model, recipe.to_dict(), partial)
+
+
+def _callbacks(recipe, partial, validation, *, tensorboard) -> list[keras.callbacks.Callback]:
+    """The callbacks of `fit`; `Backup` is the last one."""
+    counting = {}
+    if recipe.early_stopping_patience is not None:
+        counting["early_stopping"] = keras.callbacks.EarlyStopping(
+            monitor="val_iou", mode="max", patience=recipe.early_stopping_patience, verbose=1
+        )
+    if recipe.reduce_lr_patience is not None:
+        counting["reduce_lr"] = keras.callbacks.ReduceLROnPlateau(
+            monitor="val_iou", mode="max", patience=recipe.reduce_lr_patience, factor=0.5, verbose=1
+        )
+    defective = validation.filter(lambda example: example["label"] > 0).take(PICTURED_IMAGES)
+    batch = next(input_pipeline.same_size_batches(defective).as_numpy_iterator(), None)
+    chosen = [callbacks.StopAtNaN(partial / "backup"), *counting.values()]
+    if batch is not None:
+        chosen.append(callbacks.EpochPictures(partial / "epochs", batch["image"], batch["mask"]))
+    if tensorboard:
+        chosen.append(keras.callbacks.TensorBoard(partial / "tensorboard"))
+    return [*chosen, callbacks.Backup(partial / "backup", counting, monitor="val_iou")]
+
+
+def _measure(recipe, builder, partial):
+    """Calibrates and measures the saved weights, so that the figures are those of the files."""
+    model, _ = run_dir.load_model(partial)
+    validation = _read(recipe, builder, recipe.train_split, recipe.validation_folds)
+    folds = ", ".join(map(str, recipe.validation_folds))
+    calibration = evaluate.calibrate(
+        predictor.from_model(model, recipe.to_dict()),
+        input_pipeline.same_size_batches(validation).as_numpy_iterator(),
+        source=f"best F1 on folds {folds} of the {recipe.train_split} split",
+    )
+    write_json(partial / "calibration.json", calibration)
+    calibrated = predictor.from_model(model, recipe.to_dict(), calibration)
+    metrics, gallery = measure(calibrated, builder, recipe.test_split)
+    write_json(partial / "metrics.json", metrics)
+    write_report(partial, metrics, gallery)
+
+
+def measure(
+    measured: predictor.Predictor,
+    builder,
+    split: str,
+    *,
+    folds: tuple[int, ...] | None = None,
+    mask_feature: str | None = None,
+) -> tuple[dict, list[dict]]:
+    """Measures a predictor on a split of a built data set; see `evaluate.evaluate`."""
+    recipe = Recipe.from_dict(measured.recipe)
+    examples = input_pipeline.read_examples(
+        builder,
+        split,
+        folds=folds,
+        image_size=recipe.image_size,
+        mask_feature=mask_feature or recipe.mask_feature,
+    )
+    metrics, gallery = evaluate.evaluate(
+        measured,
+        input_pipeline.same_size_batches(examples).as_numpy_iterator(),
+        total=int(input_pipeline.count_labels(builder, split, folds).sum()),
+    )
+    header = {"module": recipe.module, "dataset": builder.info.full_name, "split": split}
+    return {**header, **metrics}, gallery
+
+
+def write_report(run: pathlib.Path, metrics: dict, gallery: list[dict], path=None) -> None:
+    """Writes the report of a run directory; `path` None writes `report.html` into it."""
+
+    def read(name):
+        return json.loads((run / name).read_text()) if (run / name).is_file() else {}
+
+    history = run / "history.csv"
+    report.write_report(
+        path or run / "report.html",
+        recipe=read(run_dir.RECIPE_FILE),
+        metrics=metrics,
+        calibration=read("calibration.json"),
+        environment=read("environment.json"),
+        history=_read_history(history) if history.is_file() else [],
+        gallery=gallery,
+    )
+
+
+def _read(recipe, builder, split, folds):
+    return input_pipeline.read_examples(
+        builder,
+        split,
+        folds=folds,
+        image_size=recipe.image_size,
+        mask_feature=recipe.mask_feature,
+    )
+
+
+def _loss(recipe):
+    if recipe.loss not in losses.LOSSES:
+        raise ValueError(
+            f"Recipe field `loss` must be one of {', '.join(losses.LOSSES)}. "
+            f"Received: {recipe.loss!r}"
+        )
+    return losses.LOSSES[recipe.loss]
+
+
+def _check_same(directory, recipe):
+    """Raises where a directory holds the run of another recipe."""
+    file = directory / run_dir.RECIPE_FILE
+    if not file.is_file():
+        return
+    before, now = json.loads(file.read_text()), recipe.to_dict()
+    changed = sorted(key for key in now if before.get(key) != now[key])
+    if changed:
+        raise ValueError(
+            f"{directory} holds a run with another {', '.join(changed)}. Choose another --run_name."
+        )
+
+
+def _write_history(path, history):
+    with replacing(path) as temporary, open(temporary, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, history[0])
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _read_history(path):
+    with open(path, newline="") as stream:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
