@@ -53,7 +53,7 @@ def serve() -> None:
 
     with make_server(MODULES_DIR.value, HOST.value, PORT.value) as server:
         host, port = server.server_address
-        print(f'http://{host}:{port}/  module = hub.load("http://{host}:{port}/<module>/<N>")')
+        print(f"Serving {MODULES_DIR.value} on http://{host}:{port}/", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

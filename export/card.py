@@ -65,7 +65,6 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    channels = model.inputs[0].shape[-1]
     outputs = model.output
     return environment.get_template("module.md.j2").render(
         handle=handle,
@@ -77,8 +76,8 @@ def render(
         licence=DATA_LICENCES.get(recipe["dataset"].split("/")[0], "see the data set"),
         size=_size(recipe["image_size"]),
         parameters=model.count_params(),
-        channels=channels,
-        mask_channels=outputs["mask_logits"].shape[-1],
+        channels=model.inputs[0].shape[-1],
+        mask_channels=outputs["mask_logits"].shape[-1] if "mask_logits" in outputs else 0,
         other_outputs=sorted(set(outputs) - {"mask_logits"}),
     )
 

@@ -11,6 +11,7 @@ from export.canonical import make_canonical
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_BIT_DEPTH_AT = 24  # signature, then length and name of the header chunk, width and height
+LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, ITU-R BT.601
 
 
 def write(
@@ -73,7 +74,9 @@ def _add_functions(module, model) -> dict:
 
     @tf.function
     def call(image, training=False):
-        return predictions(model(image, training=training))
+        outputs = model(image, training=training)
+        # A model of image labels alone has no mask to make probabilities of.
+        return predictions(outputs) if "mask_logits" in outputs else outputs
 
     for training in (False, True):
         call.get_concrete_function(image_spec, training=training)
@@ -100,7 +103,7 @@ def _add_functions(module, model) -> dict:
 
 
 def _decode(content, *, channels):
-    """Decodes PNG or JPEG to float32 [H, W, channels] in [0, 1], 16 bits as training data were."""
+    """Decodes PNG or JPEG to float32 [H, W, channels] in [0, 1], as training images were read."""
     is_png = tf.equal(tf.strings.substr(content, 0, len(PNG_SIGNATURE)), PNG_SIGNATURE)
     is_16_bit_png = tf.cond(  # a text too short for the second `substr` is no PNG
         is_png,
@@ -109,14 +112,18 @@ def _decode(content, *, channels):
     )
 
     def from_16_bit():
-        image = tf.io.decode_png(content, channels=channels, dtype=tf.uint16)
-        return tf.round(tf.cast(image, tf.float32) / 257.0)  # 65535 / 257 = 255
+        image = tf.io.decode_png(content, channels=3, dtype=tf.uint16)
+        return tf.cast(image, tf.float32) / 257.0  # 65535 / 257 = 255
 
     def from_8_bit():
-        image = tf.io.decode_image(content, channels=channels, expand_animations=False)
+        # Reads PNG too; the accurate transform gives the pixels that Pillow gave in training.
+        image = tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE")
         return tf.cast(image, tf.float32)
 
-    return tf.cond(is_16_bit_png, from_16_bit, from_8_bit) / 255.0
+    image = tf.cond(is_16_bit_png, from_16_bit, from_8_bit)
+    if channels == 1:  # the decoders' own grey is off by up to two levels
+        image = tf.tensordot(image, LUMA, axes=1)[..., None]
+    return tf.round(image) / 255.0
 
 
 def _regularization_loss(variable):

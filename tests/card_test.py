@@ -1,0 +1,77 @@
+import keras
+import pytest
+from tiny_run import CALIBRATION, METRICS, RECIPE
+
+import builders
+from export import card
+
+
+@pytest.fixture(scope="module")
+def model():
+    return builders.build(RECIPE["builder"], **RECIPE["builder_args"])
+
+
+def render(model, recipe=RECIPE, calibration=CALIBRATION, metrics=METRICS):
+    return card.render(model, recipe, version=3, calibration=calibration, metrics=metrics)
+
+
+def test_every_builder_has_a_page():
+    missing = [name for name in builders.BUILDERS if not (card.CARDS / f"{name}.md").is_file()]
+    assert not missing
+
+
+def test_documentation_format(model):
+    lines = render(model).splitlines()
+    assert lines[0] == "# Module defect-zoo/tiny_unet/dagm2007/class_4/3"
+    assert lines[1] == "" and lines[2].endswith(".") and lines[3] == ""
+    for tag in (
+        "asset-path: tiny_unet/dagm2007/class_4/3.tar.gz",
+        "task: image-segmentation",
+        "fine-tunable: true",
+        "format: saved_model_2",
+    ):
+        assert f"<!-- {tag} -->" in lines
+    assert "## Overview" in lines
+    assert 'hub.load("modules/tiny_unet/dagm2007/class_4/3")' in "\n".join(lines)
+
+
+def test_facts_of_the_run(model):
+    text = render(model)
+    assert "1,850,305 parameters" in text
+    assert "CC BY 4.0" in text
+    assert "512x512 pixels" in text
+    assert "Pixel threshold 0.375, image threshold 0.625. Source of both: best F1 on fold 9" in text
+    assert "| Test images | 575 |" in text
+    assert "| IoU, mean over defective images | 0.8125 |" in text
+    assert "| TPR, share of defective images found | undefined |" in text
+    assert "per_image" not in text
+
+
+def test_imported_weights(model):
+    recipe = {**RECIPE, "dataset": "own_surface", "image_size": None}
+    text = render(model, recipe, calibration={}, metrics={})
+    assert "not calibrated. Both are 0.5" in text
+    assert "were not evaluated" in text
+    assert "No test image chose" not in text
+    assert "licence of the data: see the data set" in text
+    assert "at\ntheir own size" in text
+
+
+def test_other_outputs_and_figures():
+    image = keras.Input((None, None, 3), name="image")
+    mask = keras.layers.Conv2D(3, 1, name="mask_logits")(image)
+    labels = keras.layers.Dense(2, name="label_logits")(
+        keras.layers.GlobalAveragePooling2D(name="pool")(image)
+    )
+    model = keras.Model(image, {"mask_logits": mask, "label_logits": labels})
+    recipe = {**RECIPE, "class_names": ["good", "hole", "cut"]}
+    text = render(model, recipe, metrics={"later_figure": 1})
+    assert "float32 [B, H, W, 3], probability of good, hole, cut" in text
+    assert "| `label_logits` |" in text
+    assert "| `later_figure` | 1 |" in text
+    assert "Colour files are turned to grey" not in text
+
+
+def test_builder_without_a_page(model):
+    with pytest.raises(ValueError, match=r"Write export/cards/new_net\.md"):
+        render(model, {**RECIPE, "builder": "new_net"})
