@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfds_datasets.dagm_synthetic import scene, textures
+from tfds_datasets.dagm_synthetic.fields import FULL_SIZE
 from tfds_datasets.features import assign_folds, example_features, mask_feature
 
 SMALL_SIZE = 128  # px
@@ -26,7 +27,7 @@ class DagmSyntheticConfig(tfds.core.BuilderConfig):
     """One texture at one image size."""
 
     class_id: int = 1
-    size: int = textures.FULL_SIZE
+    size: int = FULL_SIZE
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -36,7 +37,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "Ten classes at 512x512 and 128x128, exact and weak masks."}
     BUILDER_CONFIGS = [
         DagmSyntheticConfig(name=f"class_{n}{suffix}", class_id=n, size=size)
-        for suffix, size in (("", textures.FULL_SIZE), ("_small", SMALL_SIZE))
+        for suffix, size in (("", FULL_SIZE), ("_small", SMALL_SIZE))
         for n in textures.TEXTURES
     ]
 

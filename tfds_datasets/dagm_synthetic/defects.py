@@ -7,7 +7,7 @@ and its cover [size, size] in 0..1. Pixels of cover 0 keep their value exactly.
 import numpy as np
 from scipy import ndimage
 
-from tfds_datasets.dagm_synthetic import textures
+from tfds_datasets.dagm_synthetic.fields import shrink, soft_noise, splat
 
 
 def _place(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -62,18 +62,16 @@ def _stroke(
     heading = angle + bend * np.linspace(-0.5, 0.5, count)
     y, x = step * np.cumsum(np.sin(heading)), step * np.cumsum(np.cos(heading))
     y, x = y - y[count // 2] + centre[0], x - x[count // 2] + centre[1]
-    ink = ndimage.gaussian_filter(
-        textures.splat(size, y, x, weight), sigma, truncate=3, mode="constant"
-    )
+    ink = ndimage.gaussian_filter(splat(size, y, x, weight), sigma, truncate=3, mode="constant")
     return np.clip(ink * (step * sigma * np.sqrt(2 * np.pi)), 0, 1)
 
 
 def smoothed_patch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 1: the fine pattern is wiped out, the grey level stays."""
     size = len(image)
-    small = textures.shrink(size)
-    cover = _lobes(rng, size, rng.uniform(17, 34) * small, rng.uniform(5, 14) * small)
-    ragged = textures.soft_noise(rng, size, rng.uniform(1, 3))
+    small = shrink(size)
+    cover = _lobes(rng, size, rng.uniform(17, 38) * small, rng.uniform(4, 14) * small)
+    ragged = soft_noise(rng, size, rng.uniform(1, 3))
     cover = np.clip(cover + 0.25 * ragged * (cover > 0) * (cover < 1), 0, 1)
     level = np.median(image) * rng.uniform(0.9, 1.05)
     flat = level + rng.uniform(2, 7) * rng.standard_normal(image.shape)
@@ -84,7 +82,7 @@ def smoothed_patch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndar
 def curved_scratch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 2: a thin black arc."""
     size = len(image)
-    length = rng.uniform(55, 190) * textures.shrink(size)
+    length = rng.uniform(55, 190) * shrink(size)
     pressure = _pressure(rng, length, low=rng.uniform(0.3, 0.9))
     cover = _stroke(
         size,
@@ -92,7 +90,7 @@ def curved_scratch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndar
         length=length,
         angle=rng.normal(0, 0.8),
         bend=rng.normal(0, 1.0),
-        sigma=rng.uniform(1.1, 1.6),
+        sigma=rng.uniform(1.2, 2.1),
         weight=pressure * 1.3,
     )
     return image * (1 - rng.uniform(0.85, 1) * cover), cover
@@ -108,12 +106,12 @@ def _pressure(rng: np.random.Generator, length: float, *, low: float) -> np.ndar
 def bright_blob(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 3: a small white blob with a ragged edge."""
     size = len(image)
-    small = textures.shrink(size)
+    small = shrink(size)
     radius = rng.uniform(8, 16) * small
     along, across = _offsets(size, _place(rng, size), rng.uniform(0, np.pi))
     stretch = rng.uniform(1, 1.8)
     distance = np.hypot(along / stretch, across * stretch) / radius
-    ragged = textures.soft_noise(rng, size, rng.uniform(1.2, 2.4))
+    ragged = soft_noise(rng, size, rng.uniform(1.2, 2.4))
     inside = np.clip(1.35 - distance, 0, 1) > 0
     cover = np.clip(2.5 * (1 - distance + 0.45 * ragged), 0, 1) * inside
     cover = np.maximum(cover, np.clip(2 * (0.6 - distance), 0, 1))
@@ -123,7 +121,7 @@ def bright_blob(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray
 def dark_line(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 4: a thin dark line, nearly straight, mostly across the wrinkles."""
     size = len(image)
-    small = textures.shrink(size)
+    small = shrink(size)
     around = rng.uniform(0, 2 * np.pi)
     distance = size * rng.uniform(0.1, 0.55)
     centre = size / 2 + distance * np.array([np.sin(around), np.cos(around)])
@@ -134,16 +132,16 @@ def dark_line(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, 
         length=length,
         angle=around + np.pi / 2 + rng.normal(0, 0.55),
         bend=rng.normal(0, 0.3),
-        sigma=rng.uniform(1.1, 1.7),
+        sigma=rng.uniform(1.3, 2.2),
         weight=_pressure(rng, length, low=0.7),
     )
-    return image - cover * rng.uniform(0.2, 0.42) * np.median(image), cover
+    return image - cover * rng.uniform(0.16, 0.42) * np.median(image), cover
 
 
 def comb(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 5: a row of short dark teeth."""
     size = len(image)
-    small = textures.shrink(size)
+    small = shrink(size)
     centre, angle = _place(rng, size), rng.uniform(0, np.pi)
     length = rng.uniform(18, 36) * small
     bend, sigma = rng.normal(0, 0.25), rng.uniform(0.6, 0.9)
@@ -161,12 +159,12 @@ def comb(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.nd
 def dark_band(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 6: a soft band in which the white grains thin out."""
     size = len(image)
-    small = textures.shrink(size)
+    small = shrink(size)
     angle = np.pi / 2 * rng.integers(0, 2) + rng.normal(0, 0.06)
     along, across = _offsets(size, _place(rng, size), angle)
     half_width = rng.uniform(12, 26) * small
     half_length = size * rng.uniform(0.15, 0.6)
-    ragged = textures.soft_noise(rng, size, 2)
+    ragged = soft_noise(rng, size, 2)
     edge = (half_width - np.abs(across)) / (10 * small) + 0.5 + 0.3 * ragged
     core = (np.abs(across) < 1.8 * half_width) & (np.abs(along) < half_length)
     cover = np.clip(edge, 0, 1) * core * np.clip((half_length - np.abs(along)) / 8, 0, 1)
@@ -176,7 +174,7 @@ def dark_band(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, 
 def pulled_thread(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 7: one thread drawn out: a bright loose thread beside the dark gap it left."""
     size = len(image)
-    small = textures.shrink(size)
+    small = shrink(size)
     centre = _place(rng, size)
     angle = np.pi / 2 * rng.integers(0, 2) + rng.normal(0, 0.08)
     length = rng.uniform(70, 200) * small
@@ -192,7 +190,7 @@ def pulled_thread(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarr
 def pit(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 8: a dark hole whose rim shines on the side away from the light."""
     size = len(image)
-    small = textures.shrink(size)
+    small = shrink(size)
     radius = rng.uniform(6, 15) * small
     stretch = rng.uniform(0.85, 1.3)
     along, across = _offsets(size, _place(rng, size), rng.uniform(0, 2 * np.pi))
@@ -209,7 +207,7 @@ def pit(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.nda
 def cut(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 9: a straight cut, dark where it gapes, with one bright lip."""
     size = len(image)
-    small = textures.shrink(size)
+    small = shrink(size)
     centre, angle = _place(rng, size), rng.uniform(0, np.pi)
     length = rng.uniform(50, 150) * small
     count = int(length / 0.25)
@@ -227,11 +225,11 @@ def cut(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.nda
 def merged_dots(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 10: a patch in which the dots have run together, or were never printed."""
     size = len(image)
-    small = textures.shrink(size)
+    small = shrink(size)
     cover = _lobes(rng, size, rng.uniform(12, 24) * small, rng.uniform(3, 6) * small)
     low, high = np.percentile(image, [15, 92])
     target = rng.choice([low, high])
-    flat = target + rng.uniform(4, 8) * textures.soft_noise(rng, size, 1)
+    flat = target + rng.uniform(4, 8) * soft_noise(rng, size, 1)
     return image + cover * rng.uniform(0.75, 0.95) * (flat - image), cover
 
 

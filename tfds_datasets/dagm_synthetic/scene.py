@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfds_datasets.dagm_synthetic import defects, textures
+from tfds_datasets.dagm_synthetic.fields import shrink
 
 MASK_COVER = 0.3  # a pixel belongs to the defect where at least this share of it is defect
 SPLITS = ("train", "test")
@@ -76,9 +77,9 @@ def loose_ellipse(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
         return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
     along, across = turn(y, x)
-    slack = rng.uniform(6, 18) * textures.shrink(len(mask))  # px
-    half_long = np.abs(along).max() + slack
-    half_wide = np.abs(across).max() + slack
+    slack = shrink(len(mask))  # px; people leave more room beside a line than at its ends
+    half_long = np.abs(along).max() + rng.uniform(3, 18) * slack
+    half_wide = np.abs(across).max() + rng.uniform(8, 26) * slack
     reach = np.sqrt((along / half_long) ** 2 + (across / half_wide) ** 2).max()
     grow = max(1.0, reach) * rng.uniform(1.01, 1.15)
     along, across = turn(*np.ogrid[: mask.shape[0], : mask.shape[1]])

@@ -1,54 +1,21 @@
-"""The ten clean textures: a random generator and a size in, grey levels [size, size] out.
+"""The ten clean textures: a random generator and a size in px in, grey levels [size, size] out.
 
-All arithmetic is float64: the last bits of a float32 sine differ between instruction sets and
-would flip rounded pixels. Grey levels may leave 0..255; the scene clips them.
+Grey levels may leave 0..255; the scene clips them.
 """
-
-import functools
 
 import numpy as np
 from scipy import fft, ndimage
 
-FULL_SIZE = 512  # px: sizes in this package hold at this edge length
-
-
-@functools.cache
-def frequencies(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Vertical [size, 1] and horizontal [1, size // 2 + 1] frequency of `rfft2`, cycles/px."""
-    return np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
-
-
-@functools.cache
-def radial_frequency(size: int) -> np.ndarray:
-    """Length of the frequency vector [size, size // 2 + 1], cycles/px."""
-    return np.hypot(*frequencies(size))
-
-
-def shrink(size: int) -> float:
-    """How much smaller a feature is drawn in a small scene: 1 at 512 px, a half at 128 px."""
-    return (size / FULL_SIZE) ** 0.5
-
-
-def spectral_noise(rng: np.random.Generator, amplitude: np.ndarray) -> np.ndarray:
-    """Periodic Gaussian noise with zero mean and unit variance.
-
-    Args:
-      rng: the source of the phases.
-      amplitude: square root of the power spectrum on the grid of `frequencies`, any scale.
-
-    Returns:
-      float64 [size, size].
-    """
-    size = amplitude.shape[0]
-    spectrum = rng.standard_normal((2, *amplitude.shape)) * amplitude
-    spectrum[:, 0, 0] = 0
-    noise = fft.irfft2(spectrum[0] + 1j * spectrum[1], s=(size, size), workers=1)
-    return noise / noise.std()
-
-
-def soft_noise(rng: np.random.Generator, size: int, sigma: float) -> np.ndarray:
-    """White noise blurred with a Gaussian of `sigma` px, unit variance."""
-    return spectral_noise(rng, np.exp(-2 * (np.pi * sigma * radial_frequency(size)) ** 2))
+from tfds_datasets.dagm_synthetic.fields import (
+    FULL_SIZE,
+    frequencies,
+    gaussian_spectrum,
+    radial_frequency,
+    shrink,
+    soft_noise,
+    spectral_noise,
+    splat,
+)
 
 
 def moire(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -56,51 +23,65 @@ def moire(rng: np.random.Generator, size: int) -> np.ndarray:
 
     Every term is even in x and in y around one centre on the diagonal, as in the originals.
     """
-    centre = round(size * rng.uniform(0.2, 0.8))
-    distance = np.abs(np.arange(size) - centre).astype(np.float64)
-    pattern = np.zeros((size, size))
-    for _ in range(rng.integers(5, 11)):
-        # One period of the aliases is 1 / chirp px; the integer part is lost to sampling.
-        chirp_y, chirp_x = rng.uniform(0.0008, 0.006, 2) + rng.choice([0, 0.25, 0.5], 2)
-        pitch_y, pitch_x = rng.uniform(0.15, 0.5, 2)
-        phase_y, phase_x = rng.uniform(0, 2 * np.pi, 2)
-        wave_y = np.cos(np.pi * (chirp_y * distance**2 + 2 * pitch_y * distance) + phase_y)
-        wave_x = np.cos(np.pi * (chirp_x * distance**2 + 2 * pitch_x * distance) + phase_x)
-        pattern += rng.uniform(0.4, 1) * wave_y[:, None] * wave_x
-    radius = np.hypot(distance[:, None], distance)
-    rings = rng.uniform(0.25, 0.7) * radius + rng.uniform(0, 0.002) * radius**2
-    pattern += rng.uniform(0, 1) * np.cos(2 * np.pi * rings)
-    spectrum = fft.rfft2(pattern, workers=1)
-    knee = rng.uniform(0.1, 0.3)  # cycles/px: the originals have little power below
-    floor = rng.uniform(0.1, 0.5)
+    centre = round(size * rng.uniform(0.25, 0.8))
+    distance = np.abs(np.arange(size) - centre)
     frequency = radial_frequency(size)
-    spectrum *= floor + (1 - floor) * frequency**2 / (frequency**2 + knee**2)
+    # A chirp of p / q + e cycles/px^2 shows rings of 1 / e px around a lattice of q px.
+    plates = rng.integers(6, 16)
+    chirp = rng.choice([0, 1 / 2, 1 / 3, 1 / 4, 2 / 5, 1 / 7], (2, plates, 1))
+    chirp = chirp + rng.normal(0, 0.004, chirp.shape)
+    phase = np.pi * distance * (chirp * distance + rng.uniform(0, 1, chirp.shape))
+    phase += rng.uniform(0, 2 * np.pi, chirp.shape)
+    share = rng.uniform(0.3, 1, (plates, 1))
+    round_rings = rng.choice([0, 1], (plates, 1))  # 0 gives the four-fold pattern of a product
+    factors_y = np.concatenate([share * np.cos(phase[0]), -share * np.sin(phase[0])])
+    factors_x = np.concatenate([np.cos(phase[1]), round_rings * np.sin(phase[1])])
+    # Not a matrix product: BLAS sums in an order that depends on the number of threads.
+    waves = np.einsum("ky,kx->yx", factors_y, factors_x)
+    radius = np.hypot(distance[:, None], distance)
+    waves += rng.uniform(0, 1.2) * np.cos(2 * np.pi * rng.uniform(0.2, 0.9) * radius)
+    # What is left between the rings looks like noise, but is mirrored all the same.
+    knee = rng.uniform(0.02, 0.25)  # cycles/px: somewhat less power below
+    crisp = frequency**2 / (frequency**2 + knee**2) + rng.uniform(0.3, 1)
+    stretch_y, stretch_x = rng.uniform(0, 2.5, 2)
+    fy, fx = frequencies(size)
+    drawn_out = np.exp(-4 * stretch_y * fy**2) * np.exp(-4 * stretch_x * fx**2)
+    chaos = spectral_noise(rng, crisp * drawn_out)[distance][:, distance]
+    spectrum = fft.rfft2(waves, workers=1) * crisp
     spectrum[0, 0] = 0
-    pattern = fft.irfft2(spectrum, s=(size, size), workers=1)
-    pattern /= pattern.std()
-    swell = soft_noise(rng, size, size * rng.uniform(0.05, 0.15))
-    pattern *= np.exp(rng.uniform(0.05, 0.25) * swell)
-    skew = rng.uniform(0.08, 0.18)
-    level = rng.uniform(58, 80)
-    contrast = rng.uniform(0.3, 0.45)
-    image = level * (1 + contrast * (pattern + skew * (pattern**2 - 1)))
-    image += level * rng.uniform(0, 0.12) * swell
+    waves = fft.irfft2(spectrum, s=(size, size), workers=1)
+    mix = rng.uniform(0.25, 0.95)
+    pattern = np.sqrt(mix) * waves / waves.std() + np.sqrt(1 - mix) * chaos
+    # Patches swell everywhere, and rings of brightness far from the centre, mostly in a corner.
+    fine, coarse = rng.uniform(5, 14), rng.uniform(15, 40)
+    patches = 1.4 * spectral_noise(
+        rng, fine * gaussian_spectrum(size, fine) + coarse * gaussian_spectrum(size, coarse)
+    )
+    reach = radius / radius.max()
+    ripple = np.cos(2 * np.pi * radius / rng.uniform(14, 45) + patches)
+    corner = rng.uniform(0, 2.4) * np.clip(reach - rng.uniform(0.4, 0.6), 0, 1)
+    swell = rng.uniform(0.03, 0.12) * patches[distance][:, distance]
+    swell += corner * (0.6 + rng.uniform(0, 0.4) * ripple)
+    pattern *= np.exp(swell)
+    pattern += rng.uniform(0.06, 0.18) * (pattern**2 - 1)
+    level = rng.uniform(55, 77)
+    image = level * (1 + rng.uniform(0.27, 0.41) * pattern + rng.uniform(0.2, 0.9) * swell)
     return image + rng.uniform(2, 5) * rng.standard_normal((size, size))
 
 
 def streaks(rng: np.random.Generator, size: int) -> np.ndarray:
     """Class 2: white noise dragged along a steep line, sampled without a low-pass filter."""
     fy, fx = frequencies(size)
-    slope = rng.normal(0, 0.08)
-    length = rng.uniform(4.5, 9)  # px, sigma along the streak
-    across = rng.uniform(0.8, 1.3)  # px, width of one streak
+    slope = rng.normal(0, 0.1)
+    length = rng.uniform(3.5, 8.5)  # px, sigma along the streak
+    across = rng.uniform(0.8, 1.1)  # px, width of one streak
     power = np.zeros((size, size // 2 + 1))
     for alias in range(-3, 4):
         aliased = fx + alias
         band = np.exp(-((2 * np.pi * length * (fy + aliased * slope)) ** 2))
         power += np.sinc(across * aliased) ** 2 * band
     noise = spectral_noise(rng, np.sqrt(power))
-    noise += rng.uniform(0, 0.3) * soft_noise(rng, size, rng.uniform(8, 25))
+    noise += rng.uniform(0, 0.2) * soft_noise(rng, size, rng.uniform(8, 25))
     # A logistic curve bends the Gaussian towards the two ends of the grey scale.
     return 255 / (1 + np.exp(-(rng.uniform(-1.0, -0.15) + rng.uniform(1.0, 1.35) * noise)))
 
@@ -124,69 +105,55 @@ def wrinkles(rng: np.random.Generator, size: int) -> np.ndarray:
     """Class 4: wrinkles around a hub, lit from one side, with the dark frame of the originals."""
     scale = size / FULL_SIZE
     centre = size * 0.515 + rng.normal(0, 3 * scale, 2)
-    count = int(rng.integers(70, 130) * shrink(size))
-    start = rng.uniform(8, 14, (count, 1)) * shrink(size)
-    end = rng.uniform(90, 430, (count, 1)) * scale
-    heading = rng.uniform(0, 2 * np.pi, (count, 1))
+    count = int(rng.integers(130, 210) * shrink(size))
+    start = rng.uniform(5, 12, (count, 1)) * shrink(size)
+    end = rng.uniform(110, 460, (count, 1)) * scale
+    heading = 2 * np.pi / count * (np.arange(count)[:, None] + rng.uniform(-1, 1, (count, 1)))
     step = np.arange(0, 400 * scale, 0.5)
     radius = start + step
     bend = rng.normal(0, 0.00045, (count, 1)) / scale
     angle = heading + bend * step + rng.normal(0, 0.02, (count, 1)) * np.sin(step / (60 * scale))
-    fade = np.clip((end - radius) / (0.35 * end), 0, 1) * (1 + 45 * scale / (radius + 6))
-    height = rng.uniform(0.25, 1, (count, 1)) ** 1.5 * fade
+    fade = np.clip((end - radius) / (0.4 * end), 0, 1) * (1 + 8 * scale / (radius + 8))
+    height = rng.uniform(0.3, 1, (count, 1)) * fade
     y = centre[0] + radius * np.sin(angle)
     x = centre[1] + radius * np.cos(angle)
     wide = rng.random(count) < 0.5
     fy, fx = frequencies(size)
-    frequency = radial_frequency(size)
     light = np.deg2rad(rng.normal(45, 6))
-    slope = 2j * np.pi * (fy * np.sin(light) + fx * np.cos(light))
+    slope = -2j * np.pi * (fy * np.sin(light) + fx * np.cos(light))
     spectrum = 0
-    for group, sigma in ((wide, rng.uniform(2.2, 3.2)), (~wide, rng.uniform(1.3, 1.9))):
+    for group, sigma in ((wide, rng.uniform(1.9, 2.8)), (~wide, rng.uniform(1.2, 1.8))):
         sigma = sigma * shrink(size) ** 0.5
         ridges = splat(size, y[group], x[group], height[group])
-        profile = sigma**2 * np.exp(-2 * (np.pi * sigma * frequency) ** 2)
+        profile = sigma**2 * gaussian_spectrum(size, sigma)
         spectrum = spectrum + profile * fft.rfft2(ridges, workers=1)
     relief = fft.irfft2(spectrum * slope, s=(size, size), workers=1)
-    grain = spectral_noise(
-        rng, np.abs(slope) * np.exp(-2 * (np.pi * rng.uniform(1.4, 2) * frequency) ** 2)
-    )
-    level = rng.uniform(150, 195)
-    image = level + level * rng.uniform(0.09, 0.13) * relief + rng.uniform(4, 6.5) * grain
-    hub = _hub(rng, size, centre)
-    image += hub * (level * rng.uniform(0.45, 0.65) - image)
-    image += rng.uniform(2.5, 4.5) * rng.standard_normal((size, size))
+    grain = spectral_noise(rng, np.abs(slope) * gaussian_spectrum(size, rng.uniform(1.4, 2)))
+    level = rng.uniform(158, 202)
+    image = level * (1 + rng.uniform(0.24, 0.38) * relief) + rng.uniform(5, 7) * grain
+    y, x = np.ogrid[-0.5 : 0.5 : size * 1j, -0.5 : 0.5 : size * 1j]
+    image += level * (rng.normal(0.035, 0.03) * y + rng.normal(0.055, 0.03) * x)
+    y, x = np.arange(size)[:, None] - centre[0], np.arange(size) - centre[1]
+    image -= level * rng.uniform(0.1, 0.22) / (1 + np.hypot(y, x) / (18 * shrink(size)))
+    near_y, near_x = (np.abs(axis.ravel()) < 20 * shrink(size) for axis in (y, x))
+    window = np.ix_(near_y, near_x)
+    hub = _hub(rng, y[near_y], x[near_x], rng.uniform(7.5, 11) * shrink(size))
+    image[window] += hub * (level * rng.uniform(0.45, 0.65) - image[window])
+    image += rng.uniform(4, 6.5) * rng.standard_normal((size, size))
     edge = rng.uniform(0.36, 0.46)  # a 3x3 filter of the originals met zeros outside the image
     for border in (np.s_[0, :], np.s_[-1, :], np.s_[:, 0], np.s_[:, -1]):
         image[border] *= edge
     return image
 
 
-def _hub(rng: np.random.Generator, size: int, centre: np.ndarray) -> np.ndarray:
-    """Cover in 0..1 of the ragged dark spot in which the wrinkles meet."""
-    y = np.arange(size)[:, None] - centre[0]
-    x = np.arange(size)[None, :] - centre[1]
+def _hub(rng: np.random.Generator, y: np.ndarray, x: np.ndarray, radius: float) -> np.ndarray:
+    """Cover in 0..1 of the ragged dark spot around (0, 0) in which the wrinkles meet."""
     angle = np.arctan2(y, x)
-    radius = rng.uniform(8, 12) * shrink(size)
+    ragged = radius
     for lobes in range(2, 8):
         wave = np.cos(lobes * angle + rng.uniform(0, 2 * np.pi))
-        radius = radius + rng.normal(0, 0.8) * shrink(size) * wave
-    return np.clip(radius - np.hypot(y, x) + 0.5, 0, 1)
-
-
-def splat(size: int, y: np.ndarray, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Adds points between pixels to the four pixels around them; points outside are dropped."""
-    y, x, weight = (np.ravel(value) for value in np.broadcast_arrays(y, x, weight))
-    inside = (y >= 0) & (y < size - 1) & (x >= 0) & (x < size - 1)
-    y, x, weight = y[inside], x[inside], weight[inside]
-    row, column = y.astype(np.int64), x.astype(np.int64)
-    part_y, part_x = y - row, x - column
-    canvas = np.zeros(size * size)
-    for down, share_y in ((0, 1 - part_y), (1, part_y)):
-        for right, share_x in ((0, 1 - part_x), (1, part_x)):
-            pixel = (row + down) * size + column + right
-            canvas += np.bincount(pixel, weight * share_y * share_x, size * size)
-    return canvas.reshape(size, size)
+        ragged = ragged + 0.06 * radius * rng.standard_normal() * wave
+    return np.clip(ragged - np.hypot(y, x) + 0.5, 0, 1)
 
 
 def clouded_grain(rng: np.random.Generator, size: int) -> np.ndarray:
