@@ -1,0 +1,151 @@
+"""Turns arrays into pictures that people look at: overlays, heat maps, contact sheets."""
+
+import io
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+IGNORE = 255
+
+# Colours of the defect types 1, 2, ... that colour-blind people can tell apart, strongest first;
+# type 8 has the colour of type 1 again.
+# Source: Okabe and Ito, "Color Universal Design", 2008; without black.
+PALETTE = (
+    (213, 94, 0),
+    (86, 180, 233),
+    (240, 228, 66),
+    (0, 158, 115),
+    (204, 121, 167),
+    (0, 114, 178),
+    (230, 159, 0),
+)
+IGNORE_COLOR = (128, 128, 128)
+GAP_COLOR = 128  # grey level between pictures, neither the darkest nor the brightest part of any
+ALPHA = 0.35  # opacity of a fill: colours are told apart, the surface below is still seen
+PIXELS_PER_LINE_WIDTH = 400  # a contour is one pixel wide for each of these of the longest side
+
+
+def type_color(defect_type: int) -> tuple[int, int, int]:
+    """The colour of a defect type 1, 2, ... or of the ignored pixels, 255."""
+    if defect_type == IGNORE:
+        return IGNORE_COLOR
+    return PALETTE[(defect_type - 1) % len(PALETTE)]
+
+
+def to_rgb(image: np.ndarray) -> np.ndarray:
+    """Turns uint8 [H, W], [H, W, 1] or [H, W, 3] into uint8 [H, W, 3]."""
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
+        raise ValueError(
+            "Argument `image` must be uint8 [H, W], [H, W, 1] or [H, W, 3]. "
+            f"Received: {image.dtype} {list(image.shape)}"
+        )
+    return np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
+
+
+def overlay(
+    image: np.ndarray,
+    mask: np.ndarray,
+    color: tuple[int, int, int] = PALETTE[0],
+    alpha: float = ALPHA,
+) -> np.ndarray:
+    """Fills a region translucently and draws a line around it.
+
+    The line lies outside of the region, so that small defects are not hidden by it.
+
+    Args:
+      image: uint8 [H, W, C], C 1 or 3.
+      mask: bool [H, W], the region.
+      color: red, green and blue, 0..255.
+      alpha: opacity of the fill in [0, 1]; 0 draws the line alone.
+
+    Returns:
+      uint8 [H, W, 3], a new array.
+
+    Raises:
+      ValueError: the shapes differ.
+    """
+    if mask.shape != image.shape[:2]:
+        raise ValueError(
+            "Argument `mask` must have the height and width of the image, "
+            f"{list(image.shape[:2])}. Received: {list(mask.shape)}"
+        )
+    picture = to_rgb(image).copy()
+    filled = (1 - alpha) * picture[mask] + alpha * np.array(color)
+    picture[mask] = np.round(filled).astype(np.uint8)
+    if mask.any():
+        width = max(1, round(max(mask.shape) / PIXELS_PER_LINE_WIDTH))
+        picture[ndimage.binary_dilation(mask, iterations=width) & ~mask] = color
+    return picture
+
+
+def overlay_types(image: np.ndarray, mask: np.ndarray, alpha: float = ALPHA) -> np.ndarray:
+    """Draws each id of an index mask uint8 [H, W] over the image in its colour; see `overlay`."""
+    picture = to_rgb(image)
+    for defect_type in np.unique(mask[mask > 0]).tolist():
+        picture = overlay(picture, mask == defect_type, type_color(defect_type), alpha)
+    return picture
+
+
+def color_types(mask: np.ndarray) -> np.ndarray:
+    """Paints an index mask uint8 [H, W] on black: each defect type in its colour."""
+    table = np.zeros((256, 3), np.uint8)
+    table[1:] = [type_color(defect_type) for defect_type in range(1, 256)]
+    return table[mask]
+
+
+def heat(probability: np.ndarray) -> np.ndarray:
+    """Colours float [H, W] in [0, 1] from black over red to light yellow: uint8 [H, W, 3]."""
+    from matplotlib import colormaps
+
+    return colormaps["inferno"](np.clip(probability, 0.0, 1.0), bytes=True)[..., :3]
+
+
+def row(pictures: list[np.ndarray], gap: int = 4) -> np.ndarray:
+    """Puts RGB pictures side by side, top aligned, `gap` pixels apart: uint8 [H, W, 3]."""
+    height = max(len(picture) for picture in pictures)
+    parts = []
+    for picture in pictures:
+        below = ((0, height - len(picture)), (0, 0), (0, 0))
+        parts.append(np.full((height, gap, 3), GAP_COLOR, np.uint8))
+        parts.append(np.pad(picture, below, constant_values=GAP_COLOR))
+    return np.concatenate(parts[1:], axis=1)
+
+
+def grid(rows: list[list[np.ndarray]], gap: int = 4) -> np.ndarray:
+    """Puts rows of RGB pictures below each other, left aligned: uint8 [H, W, 3]."""
+    upright = [np.swapaxes(row(pictures, gap), 0, 1) for pictures in rows]
+    return np.swapaxes(row(upright, gap), 0, 1)
+
+
+def thumbnail(picture: np.ndarray, longest_side: int) -> np.ndarray:
+    """Shrinks uint8 [H, W], [H, W, 1] or [H, W, 3] to `longest_side`; never enlarges."""
+    height, width = picture.shape[:2]
+    scale = longest_side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = np.asarray(_pillow(picture).resize(size, Image.Resampling.LANCZOS))
+    return small.reshape(*small.shape[:2], *picture.shape[2:])
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """Encodes uint8 [H, W], [H, W, 1] or [H, W, 3] as PNG, without loss."""
+    return _encoded(picture, "PNG")
+
+
+def jpeg_bytes(picture: np.ndarray) -> bytes:
+    """Encodes as JPEG: a tenth of the size of a PNG where surfaces are textured."""
+    return _encoded(picture, "JPEG", quality=90, subsampling=0)
+
+
+def _encoded(picture, form: str, **options) -> bytes:
+    stream = io.BytesIO()
+    _pillow(picture).save(stream, form, **options)
+    return stream.getvalue()
+
+
+def _pillow(picture) -> Image.Image:
+    return Image.fromarray(picture[..., 0] if picture.shape[2:] == (1,) else picture)
