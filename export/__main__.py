@@ -31,11 +31,12 @@ All flags: python -m export --helpfull"""
 
 
 def convert() -> None:
-    from export.publish import publish
-    from export.versions import version_paths
-
     if not RUN.value:
         raise ValueError("Flag --run must name one run directory or more, as in --run=runs/my_run.")
+
+    from export.publish import publish  # takes seconds, since it imports TensorFlow
+    from export.versions import version_paths
+
     for run in RUN.value:
         manifest, written = publish(
             run, MODULES_DIR.value, format=FORMAT.value, version=VERSION.value

@@ -86,11 +86,8 @@ def test_loads_without_keras_and_predicts_as_the_training_model(run, module_path
     questions = {name: value for name, value in floats.items() if name.startswith("float")}
     questions |= {name: np.frombuffer(content, "uint8") for name, content in files.items()}
     np.savez(tmp_path / "questions.npz", **questions, uint8=pixels["uint8"])
-    subprocess.run(
-        [sys.executable, "-c", WITHOUT_KERAS, module_path]
-        + [tmp_path / "questions.npz", tmp_path / "answers.npz"],
-        check=True,
-    )
+    files = [tmp_path / "questions.npz", tmp_path / "answers.npz"]
+    subprocess.run([sys.executable, "-c", WITHOUT_KERAS, module_path, *files], check=True)
 
     model, _ = load_model(run)
     answers = np.load(tmp_path / "answers.npz")

@@ -13,6 +13,7 @@ from export.versions import version_paths
 HANDLE = "tiny_unet/dagm2007/class_1"
 ARCHIVE = bytes(range(256)) * 20_000  # 5 MB, several chunks
 SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
+POLL = 0.01  # seconds that a server takes to see that it shall stop
 COMPRESSED = "tf-hub-format=compressed"
 
 
@@ -40,7 +41,7 @@ def modules_dir(tmp_path):
 @pytest.fixture
 def server(modules_dir):
     with make_server(modules_dir) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[POLL], daemon=True).start()
         yield server
         server.shutdown()
 
@@ -77,7 +78,8 @@ def test_address_without_version_leads_to_the_newest(server):
 
 
 def test_browser_gets_pages(server, modules_dir):
-    page = "# Module\n\n<!-- task: x -->\n\n<script>alert(1)</script>\n\n| a | b |\n| - | - |\n| 1 | 2 |\n"
+    table = "| a | b |\n| - | - |\n| 1 | 2 |\n"
+    page = f"# Module\n\n<!-- task: x -->\n\n<script>alert(1)</script>\n\n{table}"
     write_version(modules_dir, 12, page)
     status, headers, content = ask(server, f"/{HANDLE}/12")
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
