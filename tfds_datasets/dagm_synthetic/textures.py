@@ -90,14 +90,16 @@ def cloth_clouds(rng: np.random.Generator, size: int) -> np.ndarray:
     """Class 3: clouds whose rows and columns hang together."""
     fy, fx = frequencies(size)
     frequency = radial_frequency(size)
-    clouds = spectral_noise(rng, 1 / (frequency + rng.uniform(0.015, 0.03)) ** 1.5)
+    clouds = spectral_noise(
+        rng, frequency / (frequency + 0.02) / (frequency + rng.uniform(0.025, 0.04)) ** 2.5
+    )
     narrow = rng.uniform(0.003, 0.008)
     cross = np.exp(-((fy / narrow) ** 2)) + np.exp(-((fx / narrow) ** 2))
     weave = spectral_noise(rng, cross / (frequency + 0.02))
     shade = soft_noise(rng, size, size * rng.uniform(0.12, 0.3))
     grain = rng.standard_normal((size, size))
-    contrast = rng.uniform(24, 34)
-    mixed = 0.72 * clouds + rng.uniform(0.3, 0.5) * weave + rng.uniform(0.3, 0.6) * shade
+    contrast = rng.uniform(27, 38)
+    mixed = 0.75 * clouds + rng.uniform(0.25, 0.45) * weave + rng.uniform(0.25, 0.5) * shade
     return rng.uniform(115, 150) + contrast * (mixed + rng.uniform(0.08, 0.15) * grain)
 
 
@@ -161,16 +163,16 @@ def clouded_grain(rng: np.random.Generator, size: int) -> np.ndarray:
     grain = soft_noise(rng, size, rng.uniform(1.0, 1.4))
     clouds = spectral_noise(rng, 1 / (radial_frequency(size) + 0.008) ** 1.3)
     white = rng.standard_normal((size, size))
-    mixed = rng.uniform(0.6, 0.75) * grain + rng.uniform(0.6, 0.8) * clouds + 0.14 * white
-    return rng.uniform(115, 145) + rng.uniform(24, 32) * mixed
+    mixed = rng.uniform(0.6, 0.75) * grain + rng.uniform(0.7, 0.95) * clouds + 0.14 * white
+    return rng.uniform(118, 142) + rng.uniform(23, 30) * mixed
 
 
 def speckle(rng: np.random.Generator, size: int) -> np.ndarray:
     """Class 6: grain driven into black and white."""
-    fine = soft_noise(rng, size, rng.uniform(0.9, 1.3))
+    fine = soft_noise(rng, size, rng.uniform(1.2, 1.7))
     coarse = spectral_noise(rng, 1 / (radial_frequency(size) + rng.uniform(0.03, 0.06)) ** 1.5)
-    mixed = 0.55 * fine + rng.uniform(0.7, 0.9) * coarse
-    image = 255 / (1 + np.exp(rng.uniform(0.7, 1.3) - rng.uniform(1.7, 2.2) * mixed))
+    mixed = 0.5 * fine + rng.uniform(0.75, 0.95) * coarse
+    image = 255 / (1 + np.exp(rng.uniform(0.6, 1.1) - rng.uniform(1.5, 2.0) * mixed))
     return image + 2 * rng.standard_normal((size, size))
 
 
@@ -186,7 +188,7 @@ def fabric(rng: np.random.Generator, size: int) -> np.ndarray:
     top = 1 / (1 + np.exp(-6 * over))
     thread = top * np.abs(np.sin(across)) ** 0.7 + (1 - top) * np.abs(np.sin(along)) ** 0.7
     fuzz = soft_noise(rng, size, 0.7)
-    level = rng.uniform(80, 130)
+    level = rng.uniform(95, 140)
     return level * (0.55 + rng.uniform(0.5, 0.75) * thread) + rng.uniform(6, 11) * fuzz
 
 
