@@ -9,7 +9,7 @@ import re
 
 from tensorflow.core.protobuf import saved_model_pb2
 
-COUNTED_NAME = re.compile(r"(__(?:inference|forward|backward)_.*)_(\d+)")
+COUNTED_NAME = re.compile(r"(.+)_(\d+)")
 
 
 def make_canonical(folder) -> None:

@@ -46,31 +46,23 @@ def publish(
       ValueError: the directory is no run directory, the recipe names no module, or the version
         exists with other content.
     """
-    run_directory = pathlib.Path(run_directory)
     if format not in FORMATS:
         raise ValueError(
             f"Argument `format` must be one of {', '.join(FORMATS)}. Received: {format!r}"
         )
     if version is not None and version < 1:
         raise ValueError(f"Argument `version` must be 1 or more. Received: {version}")
-    model, recipe = load_model(run_directory)
-    handle = check_handle(recipe.get("module"))
-    calibration = _read_json(run_directory / CALIBRATION_FILE)
-    metrics = _read_json(run_directory / METRICS_FILE)
-    content = _digest(model, recipe, calibration, metrics)
-
-    versions = published_versions(modules_dir, handle)
-    newest = max(versions, default=0)
-    asked = newest if version is None else version
-    if asked in versions:
-        manifest = read_manifest(modules_dir, handle, asked)
-        if manifest["content"] == content:
-            return manifest, False
-        if version is not None:
-            raise ValueError(
-                f"Argument `version` must be a free version: {handle}/{version} holds another run "
-                f"and published versions never change. Use {newest + 1}. Received: {version}"
-            )
+    run = _read_run(pathlib.Path(run_directory))
+    handle = check_handle(run["recipe"].get("module"))
+    newest = max(published_versions(modules_dir, handle), default=0)
+    manifest = _published(modules_dir, handle, version or newest)
+    if manifest and manifest["content"] == run["content"]:
+        return manifest, False
+    if manifest and version:
+        raise ValueError(
+            f"Argument `version` must be a free version: {handle}/{version} holds another run "
+            f"and published versions never change. Use {newest + 1}. Received: {version}"
+        )
     version = version or newest + 1
 
     paths = version_paths(modules_dir, handle, version)
@@ -78,38 +70,7 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as staging:
         staged = {name: pathlib.Path(staging, path.name) for name, path in paths.items()}
-        staged["card"].write_text(
-            card.render(model, recipe, version=version, calibration=calibration, metrics=metrics)
-        )
-        files = [RECIPE_FILE, CALIBRATION_FILE, METRICS_FILE]
-        page = pathlib.Path(staging, "card.md")
-        shutil.copyfile(staged["card"], page)
-        thresholds = calibration or NOT_CALIBRATED
-        FORMATS[format](
-            model,
-            staged["module"],
-            class_names=recipe["class_names"],
-            threshold=thresholds["threshold"],
-            score_threshold=thresholds["score_threshold"],
-            assets=[page, *(file for name in files if (file := run_directory / name).is_file())],
-        )
-        write_archive(staged["module"], staged["archive"])
-        manifest = {
-            "handle": handle,
-            "version": version,
-            "format": format,
-            "content": content,
-            "run": run_directory.resolve().name,
-            "archive": {"file": staged["archive"].name, **describe_file(staged["archive"])},
-            "files": describe_folder(staged["module"]),
-            "exported_with": {
-                "python": platform.python_version(),
-                "tensorflow": tf.__version__,
-                "keras": keras.__version__,
-            },
-            "environment": _read_json(run_directory / ENVIRONMENT_FILE),
-        }
-        write_json(staged["manifest"], manifest)
+        manifest = _write_files(run, staged, format=format, handle=handle, version=version)
         if paths["module"].exists():  # left by an export that was killed between two renames
             shutil.rmtree(paths["module"])
         for name in ("module", "archive", "card", "manifest"):
@@ -117,14 +78,77 @@ def publish(
     return manifest, True
 
 
+def _read_run(directory) -> dict:
+    model, recipe = load_model(directory)
+    calibration = _read_json(directory / CALIBRATION_FILE)
+    metrics = _read_json(directory / METRICS_FILE)
+    return {
+        "directory": directory,
+        "model": model,
+        "recipe": recipe,
+        "calibration": calibration,
+        "metrics": metrics,
+        "content": _digest(model, recipe, calibration, metrics),
+    }
+
+
 def _digest(model, *documents) -> str:
-    """Hashes what a version holds, whatever file format or machine it came from."""
+    """Hashes what a version holds, whatever the file format and machine it came from."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(f"{weight.dtype}{weight.shape}".encode())
         digest.update(weight.tobytes())
     digest.update(json.dumps(documents, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _published(modules_dir, handle, version) -> dict | None:
+    if version in published_versions(modules_dir, handle):
+        return read_manifest(modules_dir, handle, version)
+    return None
+
+
+def _write_files(run, paths, *, format, handle, version) -> dict:
+    """Writes the four files of a version, and returns its manifest."""
+    directory = run["directory"]
+    page = card.render(
+        run["model"],
+        run["recipe"],
+        version=version,
+        calibration=run["calibration"],
+        metrics=run["metrics"],
+    )
+    paths["card"].write_text(page)
+    page_in_module = paths["card"].with_name("card.md")
+    page_in_module.write_text(page)
+    documents = [directory / name for name in (RECIPE_FILE, CALIBRATION_FILE, METRICS_FILE)]
+    thresholds = run["calibration"] or NOT_CALIBRATED
+    FORMATS[format](
+        run["model"],
+        paths["module"],
+        class_names=run["recipe"]["class_names"],
+        threshold=thresholds["threshold"],
+        score_threshold=thresholds["score_threshold"],
+        assets=[page_in_module, *filter(pathlib.Path.is_file, documents)],
+    )
+    write_archive(paths["module"], paths["archive"])
+    manifest = {
+        "handle": handle,
+        "version": version,
+        "format": format,
+        "content": run["content"],
+        "run": directory.resolve().name,
+        "archive": {"file": paths["archive"].name, **describe_file(paths["archive"])},
+        "files": describe_folder(paths["module"]),
+        "exported_with": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        },
+        "environment": _read_json(directory / ENVIRONMENT_FILE),
+    }
+    write_json(paths["manifest"], manifest)
+    return manifest
 
 
 def _read_json(path) -> dict:
