@@ -1,0 +1,159 @@
+"""Marks the defects in image files: masks, overlays and one JSON line for each."""
+
+import itertools
+import json
+import pathlib
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from absl import logging
+
+from builders.atomic import replacing
+from tfds_datasets.images import BrokenImageError, read_image
+from zoo import image_files, pictures
+
+
+def predict_files(
+    predictor,
+    patterns: Iterable[str],
+    output_dir,
+    *,
+    batch_size: int = 1,
+    skip_broken_images: bool = False,
+) -> Iterator[dict]:
+    """Predicts image files of any size and writes what was found; yields one dict for each.
+
+    Writes `<stem>_mask.png` (uint8: 0 background, 1.. the defect type) and `<stem>_overlay.png`,
+    in folders as the images have them, and appends the dict to `predictions.jsonl`; the last line
+    of a file is the newest.
+
+    Args:
+      predictor: has `predict`, `channels`, `class_names`, `threshold` and `score_threshold`, as
+        `zoo.predictor.Predictor`.
+      patterns: image files, folders (searched to any depth) or globs.
+      output_dir: is made where it is missing.
+      batch_size: most images, of one size, that are predicted at once.
+      skip_broken_images: log and note a broken file, instead of an error at the end.
+
+    Yields:
+      `file`; `score`; `defect`, whether the score exceeds the threshold; `label`, a class name;
+      `defect_pixels`, `defect_fraction` and `box`, [ymin, xmin, ymax, xmax] in [0, 1] or None, of
+      the mask; `mask` and `overlay`, paths in `output_dir`; `milliseconds` of the model. For a
+      broken file: `file` and `error`.
+
+    Raises:
+      ValueError: a pattern matches no image, or a result would replace an image. Once all others
+        are predicted: some files are broken.
+    """
+    if batch_size < 1:
+        raise ValueError(f"Argument `batch_size` must be at least 1. Received: {batch_size}")
+    output_dir = pathlib.Path(output_dir)
+    inputs = image_files.name_results(image_files.find_images(patterns, output_dir), output_dir)
+    return _predict(predictor, inputs, output_dir, batch_size, skip_broken_images)
+
+
+def index_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
+    """Turns probabilities float [H, W, K] into uint8 [H, W]: 0 background, 1.. the defect type.
+
+    A pixel is defective where the probability of any defect exceeds the threshold; its type is
+    then the likeliest one.
+    """
+    if probability.shape[-1] == 1:
+        return (probability[..., 0] > threshold).astype(np.uint8)
+    defect = 1.0 - probability[..., 0] > threshold
+    return np.where(defect, 1 + np.argmax(probability[..., 1:], axis=-1), 0).astype(np.uint8)
+
+
+def bounding_box(mask: np.ndarray) -> list[float] | None:
+    """The box [ymin, xmin, ymax, xmax] in [0, 1] around all that is not 0; None for nothing."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    height, width = mask.shape
+    ends = (rows[-1] + 1) / height, (columns[-1] + 1) / width
+    return [float(rows[0] / height), float(columns[0] / width), *map(float, ends)]
+
+
+def _predict(predictor, inputs, output_dir, batch_size, skip_broken_images) -> Iterator[dict]:
+    output_dir.mkdir(parents=True, exist_ok=True)
+    broken = []
+    with (output_dir / image_files.RESULTS_FILE).open("a", encoding="utf-8") as results:
+        for row in _rows(predictor, inputs, output_dir, batch_size):
+            if "error" in row:
+                broken.append(row["file"])
+                logging.warning("Not predicted: %s", row["error"])
+            results.write(json.dumps(row) + "\n")
+            results.flush()  # what is done stays, whatever comes next
+            yield row
+    if broken and not skip_broken_images:
+        raise ValueError(
+            f"{len(broken)} of {len(inputs)} image files are broken: {', '.join(broken)}. All "
+            f"others are predicted, see {output_dir / image_files.RESULTS_FILE}. Replace these files, or set "
+            "skip_broken_images."
+        )
+
+
+def _rows(predictor, inputs, output_dir, batch_size) -> Iterator[dict]:
+    images = ((item, *_read(item.file, predictor.channels)) for item in inputs)
+    for shape, group in itertools.groupby(
+        images, key=lambda entry: getattr(entry[1], "shape", None)
+    ):
+        while batch := list(itertools.islice(group, batch_size)):
+            if shape is None:
+                yield from ({"file": str(item.file), "error": error} for item, _, error in batch)
+                continue
+            start = time.perf_counter()
+            outputs = predictor.predict(np.stack([image for _, image, _ in batch]))
+            milliseconds = 1000 * (time.perf_counter() - start) / len(batch)
+            for (item, image, _), probability, score in zip(
+                batch, outputs["mask"], outputs["score"]
+            ):
+                row = _write_result(predictor, item, image, probability, float(score), output_dir)
+                yield {**row, "milliseconds": round(milliseconds, 2)}
+
+
+def _read(file: pathlib.Path, channels: int):
+    """Returns (image, None), or (None, what is wrong with the file)."""
+    try:
+        return read_image(file, channels=channels), None
+    except (BrokenImageError, OSError) as error:
+        return None, str(error)
+
+
+def _write_result(
+    predictor, item: image_files.Input, image, probability, score, output_dir
+) -> dict:
+    mask = index_mask(probability, predictor.threshold)
+    written = [
+        image_files.result_path(output_dir, item.stem, ending)
+        for ending in image_files.RESULT_ENDINGS
+    ]
+    for path, picture in zip(written, (mask, pictures.overlay_types(image, mask))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(pictures.png_bytes(picture))
+    defect, pixels = score > predictor.score_threshold, int(np.count_nonzero(mask))
+    names = predictor.class_names
+    return {
+        "file": str(item.file),
+        "score": score,
+        "defect": defect,
+        "label": _defect_type(names, probability, mask) if defect else names[0],
+        "defect_pixels": pixels,
+        "defect_fraction": pixels / mask.size,
+        "box": bounding_box(mask),
+        **{
+            name: path.relative_to(output_dir).as_posix()
+            for name, path in zip(("mask", "overlay"), written)
+        },
+    }
+
+
+def _defect_type(class_names: list[str], probability: np.ndarray, mask: np.ndarray) -> str:
+    """Name of the defect type with the largest area or, without any, the highest probability."""
+    if probability.shape[-1] == 1:
+        return class_names[1] if len(class_names) == 2 else "defect"
+    if mask.any():
+        return class_names[np.bincount(mask[mask > 0]).argmax()]
+    return class_names[1 + probability[..., 1:].max(axis=(0, 1)).argmax()]
