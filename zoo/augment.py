@@ -23,12 +23,12 @@ def augment(image, mask, numbers, *, symmetry: str, brightness: float = 0.0, con
       The changed image and mask; the image is clipped to [0, 1].
     """
     image, mask = SYMMETRIES[symmetry](image, mask, numbers)
-    numbers = numbers[:, :, None, None, None]
+    signed = 2 * numbers[:, :, None, None, None] - 1
     if contrast:
         mean = ops.mean(image, axis=(1, 2, 3), keepdims=True)
-        image = mean + (image - mean) * (1 + contrast * (2 * numbers[:, 3] - 1))
+        image = mean + (image - mean) * (1 + contrast * signed[:, 3])
     if brightness:
-        image = image + brightness * (2 * numbers[:, 4] - 1)
+        image = image + brightness * signed[:, 4]
     return ops.clip(image, 0.0, 1.0), mask
 
 
@@ -64,10 +64,10 @@ def nvidia(image, mask, numbers):
     return move(image), move(mask)
 
 
-def none(image, mask, numbers):
+def identity(image, mask, numbers):
     """Leaves the batch as it is."""
     del numbers
     return image, mask
 
 
-SYMMETRIES = {"d4": d4, "nvidia": nvidia, "none": none}
+SYMMETRIES = {"d4": d4, "nvidia": nvidia, "identity": identity}

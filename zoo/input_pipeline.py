@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 import tfds_datasets
-from tfds_datasets.features import IGNORE
+from tfds_datasets.features import IGNORE, NUM_FOLDS
 from zoo import augment
 from zoo.recipes import Recipe
 
@@ -127,14 +127,17 @@ def count_labels(builder, split: str, folds: tuple[int, ...] | None = None) -> n
     return counts
 
 
-def training_batches(
-    examples: tf.data.Dataset, recipe: Recipe, first_epoch: int = 0
-) -> tf.data.Dataset:
+def training_folds(recipe: Recipe) -> tuple[int, ...]:
+    """The folds of the train split that are not kept for validation."""
+    return tuple(sorted(set(range(NUM_FOLDS)) - set(recipe.validation_folds)))
+
+
+def training_batches(builder, recipe: Recipe, first_epoch: int = 0) -> tf.data.Dataset:
     """Batches for `fit`, from epoch `first_epoch` to the last one of the recipe.
 
     Args:
-      examples: dicts of `read_examples`.
-      recipe: its sampling, crop, augmentation, batch and epoch fields are used.
+      builder: a built data set.
+      recipe: its data, sampling, crop, augmentation, batch and epoch fields are used.
       first_epoch: 0, or the epoch to resume at.
 
     Returns:
@@ -142,11 +145,10 @@ def training_batches(
       uint8 [B, H, W, 1].
 
     Raises:
-      ValueError: there is no example to learn from.
+      ValueError: there is no example to learn from, or the images' sizes do not fit the recipe.
     """
-    image_shape = next(iter(examples))["image"].shape
-    size = recipe.crop_size or image_shape[:2]
-    streams = _cached_streams(examples, recipe, example_bytes=image_shape.num_elements())
+    streams = _cached_streams(builder, recipe)
+    size = _common_size([stream for stream, _ in streams], recipe)
 
     def epoch_batches(epoch):
         parts = []
@@ -155,11 +157,7 @@ def training_batches(
 
             def cut(index, example, part=part):
                 numbers = tf.random.stateless_uniform([10], seed=[2 * recipe.seed + part, index])
-                image, mask = example["image"], example["mask"]
-                if recipe.crop_size is None:
-                    image, mask = _whole(image, mask, size)
-                else:
-                    image, mask = _crop(image, mask, size, numbers[5:])
+                image, mask = _crop(example["image"], example["mask"], size, numbers[5:])
                 return image, mask, numbers[:5]
 
             parts.append(
@@ -217,17 +215,29 @@ def validation_batches(examples: tf.data.Dataset) -> tf.data.Dataset:
     def pair(batch):
         return tf.cast(batch["image"], tf.float32) / 255.0, {"mask_logits": batch["mask"]}
 
-    return same_size_batches(examples).map(pair).cache()
+    batches = same_size_batches(examples).map(pair).cache()
+    # Keras warns at the end of data whose length it was not told; counting also fills the cache.
+    count = batches.reduce(np.int64(0), lambda total, _: total + 1)
+    return batches.apply(tf.data.experimental.assert_cardinality(count))
 
 
-def _cached_streams(examples, recipe, example_bytes):
+def _cached_streams(builder, recipe):
     """Returns pairs of a stream of examples and how many of it go into each batch."""
-    examples = examples.map(lambda e: {key: e[key] for key in ("image", "mask", "label")})
-    defective = examples.filter(lambda e: e["label"] > 0)
+    folds = training_folds(recipe)
+    num_good, *num_defective = count_labels(builder, recipe.train_split, folds)
+    num_defective = sum(num_defective)
+    examples = read_examples(
+        builder,
+        recipe.train_split,
+        folds=folds,
+        image_size=recipe.image_size,
+        mask_feature=recipe.mask_feature,
+    )
+    defective = examples.filter(lambda example: example["label"] > 0)
     if recipe.defective_only:
-        streams = [(defective, recipe.batch_size)]
+        streams = [(defective, num_defective, recipe.batch_size)]
     elif recipe.defective_fraction is None:
-        streams = [(examples, recipe.batch_size)]
+        streams = [(examples, num_good + num_defective, recipe.batch_size)]
     else:
         count = round(recipe.defective_fraction * recipe.batch_size)
         if not 0 < count < recipe.batch_size:
@@ -235,37 +245,57 @@ def _cached_streams(examples, recipe, example_bytes):
                 "Recipe field `defective_fraction` must leave a defective and a good image in a "
                 f"batch of {recipe.batch_size}. Received: {recipe.defective_fraction}"
             )
-        good = examples.filter(lambda e: e["label"] == 0)
-        streams = [(defective, count), (good, recipe.batch_size - count)]
-
-    cached = []
-    for stream, count in streams:
-        num_examples = int(stream.reduce(np.int64(0), lambda total, _: total + 1))
-        if not num_examples:
-            raise ValueError(
-                f"{recipe.dataset} must have defective and good images outside the folds "
-                f"{recipe.validation_folds}, which are kept for validation."
-            )
-        size = 2 * num_examples * example_bytes
-        logging.info(
-            "Training examples: %d, %.0f MB decoded, %s.",
-            num_examples,
-            size / 1e6,
-            "kept in memory" if size <= CACHE_BYTES else "streamed from disk",
+        good = examples.filter(lambda example: example["label"] == 0)
+        streams = [
+            (defective, num_defective, count),
+            (good, num_good, recipe.batch_size - count),
+        ]
+    if not all(num_examples for _, num_examples, _ in streams):
+        raise ValueError(
+            f"{builder.info.full_name} must have images of every kind to learn from outside the "
+            f"validation folds {recipe.validation_folds}. It has {num_good} good and "
+            f"{num_defective} defective ones; see the recipe fields `defective_only` and "
+            "`defective_fraction`."
         )
-        cached.append((stream.cache() if size <= CACHE_BYTES else stream, count))
-    return cached
+    image_bytes = next(iter(examples))["image"].shape.num_elements()
+    decoded = sum(num_examples for _, num_examples, _ in streams) * 2 * image_bytes
+    cache = decoded <= CACHE_BYTES
+    logging.info(
+        "Learning from %d defective and %d good images, %s (%.0f MB decoded).",
+        num_defective,
+        0 if recipe.defective_only else num_good,
+        "kept in memory" if cache else "read from disk again and again",
+        decoded / 1e6,
+    )
+    return [(stream.cache() if cache else stream, count) for stream, _, count in streams]
+
+
+def _common_size(streams, recipe) -> tuple[int, int]:
+    """The size of every training image: the crop's, or that of all images, which it checks."""
+    sizes = set()
+    for stream in streams:  # this pass also fills the cache
+        for shape in stream.map(lambda e: tf.shape(e["image"])[:2]).as_numpy_iterator():
+            sizes.add((int(shape[0]), int(shape[1])))
+    smallest = tuple(map(min, zip(*sizes)))
+    if recipe.crop_size is None:
+        if len(sizes) > 1:
+            raise ValueError(
+                f"Images of {recipe.dataset} have {len(sizes)} sizes, such as {min(sizes)} and "
+                f"{max(sizes)}, and cannot be batched: set --image_size or --crop_size."
+            )
+        return smallest
+    if smallest[0] < recipe.crop_size[0] or smallest[1] < recipe.crop_size[1]:
+        raise ValueError(
+            "Recipe field `crop_size` must fit into every image, and the smallest has "
+            f"{smallest[0]}x{smallest[1]} pixels. Received: {recipe.crop_size}"
+        )
+    return recipe.crop_size
 
 
 def _crop(image, mask, size, numbers):
     """Cuts a window that holds a random defect pixel, or lies anywhere where there is none."""
-    height, width = size
     shape = tf.shape(image)[:2]
-    message = f"every image must have at least {height}x{width} pixels: set a smaller crop_size"
-    with tf.control_dependencies(
-        [tf.debugging.assert_greater_equal(shape, [height, width], message=message)]
-    ):
-        defect = tf.where((mask[..., 0] > 0) & (mask[..., 0] < IGNORE))
+    defect = tf.where((mask[..., 0] > 0) & (mask[..., 0] < IGNORE))
     num_pixels = tf.shape(defect)[0]
     anchor = tf.cond(
         num_pixels > 0,
@@ -276,13 +306,5 @@ def _crop(image, mask, size, numbers):
     corner = tf.cast(anchor, tf.int32) - tf.cast(numbers[1:3] * tf.cast(size, tf.float32), tf.int32)
     corner = tf.clip_by_value(corner, 0, shape - size)
     return tuple(
-        tf.image.crop_to_bounding_box(x, corner[0], corner[1], height, width) for x in (image, mask)
+        tf.image.crop_to_bounding_box(x, corner[0], corner[1], *size) for x in (image, mask)
     )
-
-
-def _whole(image, mask, size):
-    """Checks that an image can be batched with the others as it is."""
-    message = f"every image must have {size[0]}x{size[1]} pixels: set image_size or crop_size"
-    check = tf.debugging.assert_equal(tf.shape(image)[:2], list(size), message=message)
-    with tf.control_dependencies([check]):
-        return tuple(tf.ensure_shape(x, [*size, x.shape[-1]]) for x in (image, mask))

@@ -88,7 +88,12 @@ def _from_module(source: str) -> Predictor:
         outputs = serve(image=tf.constant(images))
         return {key: outputs[key].numpy() for key in ("mask", "score")}
 
-    # The signature dies with the module, so the function keeps it.
-    predict.module = module
-    recipe, calibration = _module_facts(module)
-    return Predictor(predict, recipe, calibration)
+    predict.module = module  # its variables live only as long as it does
+    return Predictor(predict, _asset(module, "recipe"), _asset(module, "calibration"))
+
+
+def _asset(module, name: str) -> dict:
+    """Reads a JSON file that `export` stored in the module; imported weights lack some."""
+    if not hasattr(module, name):
+        return {}
+    return json.loads(pathlib.Path(getattr(module, name).asset_path.numpy().decode()).read_text())

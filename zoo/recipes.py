@@ -24,7 +24,9 @@ class Recipe:
     builder: str = _field("key of builders.BUILDERS")
     builder_args: dict = _field("arguments of the builder, as JSON")
     dataset: str = _field("name/config of the TFDS data set")
-    class_names: tuple[str, ...] = _field("label names, good first; filled in from the data set", ())
+    class_names: tuple[str, ...] = _field(
+        "label names, good first; filled in from the data set", ()
+    )
     mask_feature: str = _field("feature that holds the mask to learn: mask or weak_mask", "mask")
 
     image_size: tuple[int, int] | None = _field(
@@ -45,7 +47,7 @@ class Recipe:
     defective_fraction: float | None = _field(
         "share of defective images in each batch; none: as often as they come", None
     )
-    augmentation: str = _field("key of zoo.augment.SYMMETRIES: none, d4 or nvidia", "d4")
+    augmentation: str = _field("key of zoo.augment.SYMMETRIES: d4, nvidia or identity", "d4")
     brightness: float = _field("largest random shift of an image in [0, 1]", 0.0)
     contrast: float = _field("largest random relative change of contrast", 0.0)
 
@@ -53,7 +55,9 @@ class Recipe:
     optimizer: str = _field("key of zoo.optimizers.OPTIMIZERS: adamw or rmsprop", "adamw")
     learning_rate: float = _field("learning rate at the start", 1e-3)
     weight_decay: float = _field("decoupled weight decay of adamw", 1e-4)
-    decay_steps: int | None = _field("steps between drops of the learning rate; none: no drops", None)
+    decay_steps: int | None = _field(
+        "steps between drops of the learning rate; none: no drops", None
+    )
     decay_rate: float = _field("factor of each drop", 0.8)
     batch_size: int = _field("images in a training step", 16)
     steps_per_epoch: int = _field("training steps between two validations", 20)
@@ -62,7 +66,7 @@ class Recipe:
         "epochs without a better validation IoU before training stops; none: never", 15
     )
     reduce_lr_patience: int | None = _field(
-        "epochs without a better validation IoU before the learning rate halves; none: never", 5
+        "epochs without a lower validation loss before the learning rate halves; none: never", 5
     )
     weights: str = _field("which weights to keep: best (by validation IoU) or last", "best")
 
@@ -156,7 +160,7 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
     Args:
       module: a handle of `RECIPES`.
       name: a recipe of that module.
-      **changes: fields of `Recipe`; None means "as the recipe says".
+      **changes: fields of `Recipe` that shall differ from the recipe.
 
     Raises:
       ValueError: the module, the recipe or a field is unknown; the message lists the valid ones.
@@ -182,5 +186,4 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
         "dataset": dataset,
         **RECIPES[module][name],
     }
-    values.update({key: value for key, value in changes.items() if value is not None})
-    return Recipe(**values)
+    return Recipe(**{**values, **changes})

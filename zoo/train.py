@@ -95,7 +95,8 @@ def with_class_names(recipe: Recipe, builder) -> Recipe:
 
 
 def _fit(recipe, builder, loss, partial, *, tensorboard):
-    keras.utils.set_random_seed(recipe.seed)
+    # Never 0: with that global seed, tf.data cannot shuffle by a seed that is a tensor.
+    keras.utils.set_random_seed(recipe.seed + 1)
     precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
     with run_dir.dtype_policy(precision):
         model = builders.build(recipe.builder, **recipe.builder_args)
@@ -106,15 +107,13 @@ def _fit(recipe, builder, loss, partial, *, tensorboard):
         jit_compile=hardware.resolve_xla(recipe.xla),
     )
 
-    folds = set(range(10)) - set(recipe.validation_folds)
-    examples = _read(recipe, builder, recipe.train_split, tuple(sorted(folds)))
-    validation = _read(recipe, builder, recipe.train_split, recipe.validation_folds)
+    validation = _validation_examples(recipe, builder)
     training_callbacks = _callbacks(recipe, partial, validation, tensorboard=tensorboard)
     backup = training_callbacks[-1]
     first_epoch = backup.restore(model)
     if not backup.stopped and first_epoch < recipe.epochs:
         model.fit(
-            input_pipeline.training_batches(examples, recipe, first_epoch),
+            input_pipeline.training_batches(builder, recipe, first_epoch),
             validation_data=input_pipeline.validation_batches(validation),
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
@@ -146,7 +145,11 @@ def _callbacks(recipe, partial, validation, *, tensorboard) -> list[keras.callba
         )
     if recipe.reduce_lr_patience is not None:
         counting["reduce_lr"] = keras.callbacks.ReduceLROnPlateau(
-            monitor="val_iou", mode="max", patience=recipe.reduce_lr_patience, factor=0.5, verbose=1
+            # Not the IoU, which stays at zero while training finds its way in.
+            monitor="val_loss",
+            patience=recipe.reduce_lr_patience,
+            factor=0.5,
+            verbose=1,
         )
     defective = validation.filter(lambda example: example["label"] > 0).take(PICTURED_IMAGES)
     batch = next(input_pipeline.same_size_batches(defective).as_numpy_iterator(), None)
@@ -161,7 +164,7 @@ def _callbacks(recipe, partial, validation, *, tensorboard) -> list[keras.callba
 def _measure(recipe, builder, partial):
     """Calibrates and measures the saved weights, so that the figures are those of the files."""
     model, _ = run_dir.load_model(partial)
-    validation = _read(recipe, builder, recipe.train_split, recipe.validation_folds)
+    validation = _validation_examples(recipe, builder)
     folds = ", ".join(map(str, recipe.validation_folds))
     calibration = evaluate.calibrate(
         predictor.from_model(model, recipe.to_dict()),
@@ -171,6 +174,11 @@ def _measure(recipe, builder, partial):
     write_json(partial / "calibration.json", calibration)
     calibrated = predictor.from_model(model, recipe.to_dict(), calibration)
     metrics, gallery = measure(calibrated, builder, recipe.test_split)
+    # Speed belongs to the machine, not to the weights: equal runs have equal metrics.
+    environment = json.loads((partial / "environment.json").read_text())
+    for key in ("seconds", "images_per_second"):
+        environment[f"test_{key}"] = round(metrics.pop(key), 2)
+    write_json(partial / "environment.json", environment)
     write_json(partial / "metrics.json", metrics)
     write_report(partial, metrics, gallery)
 
@@ -219,11 +227,11 @@ def write_report(run: pathlib.Path, metrics: dict, gallery: list[dict], path=Non
     )
 
 
-def _read(recipe, builder, split, folds):
+def _validation_examples(recipe, builder):
     return input_pipeline.read_examples(
         builder,
-        split,
-        folds=folds,
+        recipe.train_split,
+        folds=recipe.validation_folds,
         image_size=recipe.image_size,
         mask_feature=recipe.mask_feature,
     )

@@ -1,0 +1,34 @@
+# make demo: train, export and load back one module; make test: the test suite; make lint: ruff.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODULE := tiny_unet/dagm_synthetic/class_1_small
+DEMO := demo
+
+.PHONY: demo test lint clean
+
+$(VENV)/installed: setup.cfg pyproject.toml tests/constraints.txt
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade --constraint tests/constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed_test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python -m zoo train --module=$(MODULE) --runs_dir=$(DEMO)/runs --data_dir=$(DEMO)/data --resume
+	$(BIN)/python -m export convert --run=$(DEMO)/runs/$(MODULE)/default_seed0 --modules_dir=$(DEMO)/modules
+	$(BIN)/python -m zoo evaluate --source=$(DEMO)/modules/$(MODULE)/1 --data_dir=$(DEMO)/data --output_dir=$(DEMO)/measured
+	@echo "module  $(DEMO)/modules/$(MODULE)/1"
+
+test: $(VENV)/installed_test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed_test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) $(DEMO)
