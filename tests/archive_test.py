@@ -11,6 +11,7 @@ from tiny_run import RECIPE, tiny_run
 
 import export
 from builders.atomic import write_json
+from builders.run_dir import load_model
 from export import publish as publish_module
 from export.archive import describe_file, write_archive
 from export.publish import publish
@@ -55,14 +56,14 @@ def test_equal_runs_give_equal_bytes_in_any_process(run, tmp_path):
         text=True,
         cwd=root,
     )
-    publish(run, tmp_path / "first")
-    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])(keras.ops.ones((1, 2)))
-    publish(run, tmp_path / "second")
+    model, _ = load_model(run)  # moves the counters of this process
+    keras.ops.convert_to_numpy(model(keras.ops.ones((1, 16, 16, 1)))["mask_logits"])
+    publish(run, tmp_path / "this process")
 
-    folders = [tmp_path / name for name in ("other process", "first", "second")]
-    hashes = [describe_file(version_paths(folder, HANDLE, 1)["archive"]) for folder in folders]
-    assert hashes[0] == hashes[1] == hashes[2]
-    assert hashes[0]["sha256"] in done.stdout
+    folders = [tmp_path / name for name in ("other process", "this process")]
+    archives = [describe_file(version_paths(folder, HANDLE, 1)["archive"]) for folder in folders]
+    assert archives[0] == archives[1]
+    assert archives[0]["sha256"] in done.stdout
     assert f'hub.load("{version_paths(folders[0], HANDLE, 1)["module"]}")' in done.stdout
     for content in content_of(tmp_path).values():
         assert str(tmp_path).encode() not in content

@@ -7,7 +7,7 @@ and its cover [size, size] in 0..1. Pixels of cover 0 keep their value exactly.
 import numpy as np
 from scipy import ndimage
 
-from tfds_datasets.dagm_synthetic.fields import shrink, soft_noise, splat
+from tfds_datasets.dagm_synthetic.fields import ragged_noise, shrink, splat
 
 
 def _place(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -62,8 +62,18 @@ def _stroke(
     heading = angle + bend * np.linspace(-0.5, 0.5, count)
     y, x = step * np.cumsum(np.sin(heading)), step * np.cumsum(np.cos(heading))
     y, x = y - y[count // 2] + centre[0], x - x[count // 2] + centre[1]
-    ink = ndimage.gaussian_filter(splat(size, y, x, weight), sigma, truncate=3, mode="constant")
-    return np.clip(ink * (step * sigma * np.sqrt(2 * np.pi)), 0, 1)
+    reach = int(np.ceil(3 * sigma)) + 1
+    top, left = int(np.floor(y.min())) - reach, int(np.floor(x.min())) - reach
+    window = int(max(np.ptp(y), np.ptp(x))) + 2 * reach + 3
+    ink = splat(window, y - top, x - left, weight)
+    ink = ndimage.gaussian_filter(ink, sigma, truncate=3, mode="constant")
+    ink = np.clip(ink * (step * sigma * np.sqrt(2 * np.pi)), 0, 1)
+    cover = np.zeros((size, size))
+    inside = np.s_[max(top, 0) : max(top + window, 0), max(left, 0) : max(left + window, 0)]
+    seen = cover[inside].shape
+    skip_y, skip_x = max(-top, 0), max(-left, 0)
+    cover[inside] = ink[skip_y : skip_y + seen[0], skip_x : skip_x + seen[1]]
+    return cover
 
 
 def smoothed_patch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +81,7 @@ def smoothed_patch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndar
     size = len(image)
     small = shrink(size)
     cover = _lobes(rng, size, rng.uniform(17, 38) * small, rng.uniform(4, 14) * small)
-    ragged = soft_noise(rng, size, rng.uniform(1, 3))
+    ragged = ragged_noise(rng, size, rng.uniform(1, 3))
     cover = np.clip(cover + 0.25 * ragged * (cover > 0) * (cover < 1), 0, 1)
     level = np.median(image) * rng.uniform(0.9, 1.05)
     flat = level + rng.uniform(2, 7) * rng.standard_normal(image.shape)
@@ -82,7 +92,7 @@ def smoothed_patch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndar
 def curved_scratch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class 2: a thin black arc."""
     size = len(image)
-    length = rng.uniform(55, 190) * shrink(size)
+    length = rng.uniform(38, 200) * shrink(size)
     pressure = _pressure(rng, length, low=rng.uniform(0.3, 0.9))
     cover = _stroke(
         size,
@@ -111,7 +121,7 @@ def bright_blob(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray
     along, across = _offsets(size, _place(rng, size), rng.uniform(0, np.pi))
     stretch = rng.uniform(1, 1.8)
     distance = np.hypot(along / stretch, across * stretch) / radius
-    ragged = soft_noise(rng, size, rng.uniform(1.2, 2.4))
+    ragged = ragged_noise(rng, size, rng.uniform(1.2, 2.4))
     inside = np.clip(1.35 - distance, 0, 1) > 0
     cover = np.clip(2.5 * (1 - distance + 0.45 * ragged), 0, 1) * inside
     cover = np.maximum(cover, np.clip(2 * (0.6 - distance), 0, 1))
@@ -164,7 +174,7 @@ def dark_band(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, 
     along, across = _offsets(size, _place(rng, size), angle)
     half_width = rng.uniform(12, 26) * small
     half_length = size * rng.uniform(0.15, 0.6)
-    ragged = soft_noise(rng, size, 2)
+    ragged = ragged_noise(rng, size, 2)
     edge = (half_width - np.abs(across)) / (10 * small) + 0.5 + 0.3 * ragged
     core = (np.abs(across) < 1.8 * half_width) & (np.abs(along) < half_length)
     cover = np.clip(edge, 0, 1) * core * np.clip((half_length - np.abs(along)) / 8, 0, 1)
@@ -229,7 +239,7 @@ def merged_dots(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray
     cover = _lobes(rng, size, rng.uniform(12, 24) * small, rng.uniform(3, 6) * small)
     low, high = np.percentile(image, [15, 92])
     target = rng.choice([low, high])
-    flat = target + rng.uniform(4, 8) * soft_noise(rng, size, 1)
+    flat = target + rng.uniform(4, 8) * ragged_noise(rng, size, 1)
     return image + cover * rng.uniform(0.75, 0.95) * (flat - image), cover
 
 

@@ -53,6 +53,13 @@ def soft_noise(rng: np.random.Generator, size: int, sigma: float) -> np.ndarray:
     return spectral_noise(rng, gaussian_spectrum(size, sigma))
 
 
+def ragged_noise(rng: np.random.Generator, size: int, sigma: float) -> np.ndarray:
+    """Soft noise for the edge of one small defect: it repeats every 128 px, and so comes cheap."""
+    tile = soft_noise(rng, min(size, 128), sigma)
+    repeats = -(-size // len(tile))
+    return np.tile(tile, (repeats, repeats))[:size, :size]
+
+
 def gaussian_spectrum(size: int, sigma: float) -> np.ndarray:
     """What a Gaussian blur of `sigma` px leaves of each frequency of `rfft2`, 0..1."""
     fy, fx = frequencies(size)

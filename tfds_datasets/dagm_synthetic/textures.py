@@ -19,54 +19,65 @@ from tfds_datasets.dagm_synthetic.fields import (
 
 
 def moire(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Class 1: zone plates far above the sampling rate, so that only their aliases are seen.
+    """Class 1: waves far above the sampling rate, so that only their aliases are seen.
 
-    Every term is even in x and in y around one centre on the diagonal, as in the originals.
+    Everything is even in x and in y around one centre on the diagonal, as in the originals, so one
+    quadrant is drawn and then mirrored.
     """
     centre = round(size * rng.uniform(0.25, 0.8))
-    distance = np.abs(np.arange(size) - centre)
-    frequency = radial_frequency(size)
+    mirror = np.abs(np.arange(size) - centre)
+    distance = np.arange(mirror.max() + 1)
+    quadrant = np.s_[: len(distance), : len(distance)]
+    radius = np.hypot(distance[:, None], distance)
+    lattice_y, lattice_x = (
+        np.cos(2 * np.pi * distance / rng.uniform(90, 400) + rng.uniform(0, 2 * np.pi))
+        for _ in range(2)
+    )
+    lattice = lattice_y[:, None] * lattice_x
+    waves = _zone_plates(rng, distance) * (1 + rng.uniform(0, 0.6) * lattice)
+    waves += rng.uniform(0, 1.2) * np.cos(2 * np.pi * rng.uniform(0.2, 0.9) * radius)
+    waves -= waves.mean()
+
+    # What is left between the rings looks like noise, but is mirrored all the same.
+    fy, fx = frequencies(size)
+    drawn_y, drawn_x = -rng.uniform(0, 10, 2)  # px^2
+    chaos = spectral_noise(rng, np.exp(drawn_y * fy**2) * np.exp(drawn_x * fx**2))[quadrant]
+    mix = rng.uniform(0.35, 0.9)  # share of the waves in the power
+    pattern = np.sqrt(mix) * waves / waves.std() + np.sqrt(1 - mix) * chaos
+
+    # Patches swell everywhere, and rings of brightness far from the centre, mostly in a corner.
+    fine, coarse = rng.uniform(5, 14), rng.uniform(15, 40)
+    blur = fine * gaussian_spectrum(size, fine) + coarse * gaussian_spectrum(size, coarse)
+    patches = 1.4 * spectral_noise(rng, blur)[quadrant]
+    reach = radius / radius.max()
+    ripple = np.cos(2 * np.pi * radius / rng.uniform(14, 45) + patches)
+    corner = rng.uniform(0, 2.4) * np.clip(reach - rng.uniform(0.4, 0.6), 0, 1)
+    swell = rng.uniform(0.02, 0.09) * patches + rng.uniform(0, 0.14) * lattice
+    swell += corner * (0.6 + rng.uniform(0, 0.4) * ripple)
+    pattern *= np.exp(swell)
+    pattern += rng.uniform(0.06, 0.18) * (pattern**2 - 1)
+    image = 1 + rng.uniform(0.3, 0.44) * pattern + rng.uniform(0.2, 0.9) * swell
+    image = rng.uniform(58, 80) * image[mirror][:, mirror]
+    return image + rng.uniform(2, 5) * rng.standard_normal((size, size))
+
+
+def _zone_plates(rng: np.random.Generator, distance: np.ndarray) -> np.ndarray:
+    """Sum of chirps [n, n], each a function of the `distance` [n] from the centre, in y and in x."""
     # A chirp of p / q + e cycles/px^2 shows rings of 1 / e px around a lattice of q px.
     plates = rng.integers(6, 16)
     chirp = rng.choice([0, 1 / 2, 1 / 3, 1 / 4, 2 / 5, 1 / 7], (2, plates, 1))
     chirp = chirp + rng.normal(0, 0.004, chirp.shape)
-    phase = np.pi * distance * (chirp * distance + rng.uniform(0, 1, chirp.shape))
-    phase += rng.uniform(0, 2 * np.pi, chirp.shape)
+    pitch = rng.uniform(0, 1, chirp.shape)
+    diagonal = rng.integers(1, 5)  # so many plates are nearly straight, slow diagonal stripes
+    chirp[:, :diagonal] = rng.normal(0, 0.001, (diagonal, 1))
+    pitch[:, :diagonal] = rng.uniform(0.05, 0.5, (diagonal, 1))
+    phase = np.pi * distance * (chirp * distance + pitch) + rng.uniform(0, 2 * np.pi, chirp.shape)
     share = rng.uniform(0.3, 1, (plates, 1))
-    round_rings = rng.choice([0, 1], (plates, 1))  # 0 gives the four-fold pattern of a product
+    rounded = rng.choice([0, 1], (plates, 1))  # 0 leaves the four-fold pattern of a product
     factors_y = np.concatenate([share * np.cos(phase[0]), -share * np.sin(phase[0])])
-    factors_x = np.concatenate([np.cos(phase[1]), round_rings * np.sin(phase[1])])
+    factors_x = np.concatenate([np.cos(phase[1]), rounded * np.sin(phase[1])])
     # Not a matrix product: BLAS sums in an order that depends on the number of threads.
-    waves = np.einsum("ky,kx->yx", factors_y, factors_x)
-    radius = np.hypot(distance[:, None], distance)
-    waves += rng.uniform(0, 1.2) * np.cos(2 * np.pi * rng.uniform(0.2, 0.9) * radius)
-    # What is left between the rings looks like noise, but is mirrored all the same.
-    knee = rng.uniform(0.02, 0.25)  # cycles/px: somewhat less power below
-    crisp = frequency**2 / (frequency**2 + knee**2) + rng.uniform(0.3, 1)
-    stretch_y, stretch_x = rng.uniform(0, 2.5, 2)
-    fy, fx = frequencies(size)
-    drawn_out = np.exp(-4 * stretch_y * fy**2) * np.exp(-4 * stretch_x * fx**2)
-    chaos = spectral_noise(rng, crisp * drawn_out)[distance][:, distance]
-    spectrum = fft.rfft2(waves, workers=1) * crisp
-    spectrum[0, 0] = 0
-    waves = fft.irfft2(spectrum, s=(size, size), workers=1)
-    mix = rng.uniform(0.25, 0.95)
-    pattern = np.sqrt(mix) * waves / waves.std() + np.sqrt(1 - mix) * chaos
-    # Patches swell everywhere, and rings of brightness far from the centre, mostly in a corner.
-    fine, coarse = rng.uniform(5, 14), rng.uniform(15, 40)
-    patches = 1.4 * spectral_noise(
-        rng, fine * gaussian_spectrum(size, fine) + coarse * gaussian_spectrum(size, coarse)
-    )
-    reach = radius / radius.max()
-    ripple = np.cos(2 * np.pi * radius / rng.uniform(14, 45) + patches)
-    corner = rng.uniform(0, 2.4) * np.clip(reach - rng.uniform(0.4, 0.6), 0, 1)
-    swell = rng.uniform(0.03, 0.12) * patches[distance][:, distance]
-    swell += corner * (0.6 + rng.uniform(0, 0.4) * ripple)
-    pattern *= np.exp(swell)
-    pattern += rng.uniform(0.06, 0.18) * (pattern**2 - 1)
-    level = rng.uniform(55, 77)
-    image = level * (1 + rng.uniform(0.27, 0.41) * pattern + rng.uniform(0.2, 0.9) * swell)
-    return image + rng.uniform(2, 5) * rng.standard_normal((size, size))
+    return np.einsum("ky,kx->yx", factors_y, factors_x)
 
 
 def streaks(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -107,7 +118,7 @@ def wrinkles(rng: np.random.Generator, size: int) -> np.ndarray:
     """Class 4: wrinkles around a hub, lit from one side, with the dark frame of the originals."""
     scale = size / FULL_SIZE
     centre = size * 0.515 + rng.normal(0, 3 * scale, 2)
-    count = int(rng.integers(130, 210) * shrink(size))
+    count = int(rng.integers(150, 240) * shrink(size))
     start = rng.uniform(5, 12, (count, 1)) * shrink(size)
     end = rng.uniform(110, 460, (count, 1)) * scale
     heading = 2 * np.pi / count * (np.arange(count)[:, None] + rng.uniform(-1, 1, (count, 1)))
@@ -132,7 +143,7 @@ def wrinkles(rng: np.random.Generator, size: int) -> np.ndarray:
     relief = fft.irfft2(spectrum * slope, s=(size, size), workers=1)
     grain = spectral_noise(rng, np.abs(slope) * gaussian_spectrum(size, rng.uniform(1.4, 2)))
     level = rng.uniform(158, 202)
-    image = level * (1 + rng.uniform(0.24, 0.38) * relief) + rng.uniform(5, 7) * grain
+    image = level * (1 + rng.uniform(0.23, 0.37) * relief) + rng.uniform(5, 7) * grain
     y, x = np.ogrid[-0.5 : 0.5 : size * 1j, -0.5 : 0.5 : size * 1j]
     image += level * (rng.normal(0.035, 0.03) * y + rng.normal(0.055, 0.03) * x)
     y, x = np.arange(size)[:, None] - centre[0], np.arange(size) - centre[1]
@@ -184,9 +195,9 @@ def fabric(rng: np.random.Generator, size: int) -> np.ndarray:
     wobble = rng.uniform(0.2, 0.5) * soft_noise(rng, size, rng.uniform(6, 15))
     across = (x * np.cos(tilt) + y * np.sin(tilt) + wobble) * (np.pi / pitch) + rng.uniform(0, 6)
     along = (y * np.cos(tilt) - x * np.sin(tilt) + wobble) * (np.pi / pitch) + rng.uniform(0, 6)
-    over = np.sin(across) * np.sin(along)
-    top = 1 / (1 + np.exp(-6 * over))
-    thread = top * np.abs(np.sin(across)) ** 0.7 + (1 - top) * np.abs(np.sin(along)) ** 0.7
+    upright, flat = np.sin(across), np.sin(along)
+    top = 1 / (1 + np.exp(-6 * upright * flat))
+    thread = top * np.sqrt(np.abs(upright)) + (1 - top) * np.sqrt(np.abs(flat))
     fuzz = soft_noise(rng, size, 0.7)
     level = rng.uniform(95, 140)
     return level * (0.55 + rng.uniform(0.5, 0.75) * thread) + rng.uniform(6, 11) * fuzz
