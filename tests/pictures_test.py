@@ -39,9 +39,9 @@ def test_overlay_of_nothing_is_the_image():
 
 
 def test_overlay_line_grows_with_the_image():
-    mask = np.zeros((1, 1200), bool)
-    mask[0, 600] = True
-    line = (pictures.overlay(np.zeros((1, 1200, 1), np.uint8), mask, RED, 0.0) == RED).all(axis=-1)
+    mask = np.zeros((1, 768), bool)
+    mask[0, 300] = True
+    line = (pictures.overlay(np.zeros((1, 768, 1), np.uint8), mask, RED, 0.0) == RED).all(axis=-1)
     assert line.sum() == 2 * 3
 
 

@@ -50,12 +50,12 @@ def prepare_dataset(
         )
     options = {"skip_broken_images": True} if skip_broken_images else {}
     builder = builder_class(config=config, data_dir=data_dir, **options)
-    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not builder.data_path.exists():
-        if manual_dir is None or not pathlib.Path(manual_dir).is_dir():
-            raise ValueError(
-                f"{name} needs your own copy: set --manual_dir to its folder. Received: "
-                f"{manual_dir}\n{builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
-            )
+    needs_archive = builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not builder.data_path.exists()
+    if needs_archive and not (manual_dir and pathlib.Path(manual_dir).is_dir()):
+        raise ValueError(
+            f"{name} needs your own copy: set --manual_dir to its folder. Received: "
+            f"{manual_dir}\n{builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+        )
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
     )

@@ -73,7 +73,7 @@ def jaccard(mask, logits):
 
 
 def bce_dice(mask, logits):
-    """Binary cross-entropy plus Dice loss: early gradients from the first, overlap from the second."""
+    """Binary cross-entropy, which has gradients from the start, plus Dice loss, the overlap."""
     return bce(mask, logits) + dice(mask, logits)
 
 

@@ -23,7 +23,7 @@ PALETTE = (
 IGNORE_COLOR = (128, 128, 128)
 GAP_COLOR = 128  # grey level between pictures, neither the darkest nor the brightest part of any
 ALPHA = 0.35  # opacity of a fill: colours are told apart, the surface below is still seen
-PIXELS_PER_LINE_WIDTH = 400  # a contour is one pixel wide for each of these of the longest side
+PIXELS_PER_LINE_WIDTH = 256  # a contour is one pixel wide for each of these of the longest side
 
 
 def type_color(defect_type: int) -> tuple[int, int, int]:

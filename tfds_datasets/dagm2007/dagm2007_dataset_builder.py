@@ -30,9 +30,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     "Weakly Supervised Learning for Industrial Optical Inspection") and put into the manual folder,
     extracted or as the zip files they come in, either
       Class1/Train/0576.PNG, Class1/Train/Label/0576_label.PNG, Class1/Train/Label/Labels.txt,
-      Class1/Test/...                      (the competition release, classes 1 to 10)
+      Class1/Test/...                (the competition release, classes 1 to 10)
     or
-      Class1/1.png and Class1_def/1.png, Class1_def/labels.txt   (the public release, classes 1 to 6)
+      Class1/1.png, Class1_def/1.png, Class1_def/labels.txt   (the public release, classes 1 to 6)
     """
 
     def __init__(self, *, skip_broken_images: bool = False, **kwargs):
