@@ -89,7 +89,7 @@ def _predict(predictor, inputs, output_dir, batch_size, skip_broken_images) -> I
     if broken and not skip_broken_images:
         raise ValueError(
             f"{len(broken)} of {len(inputs)} image files are broken: {', '.join(broken)}. All "
-            f"others are predicted, see {output_dir / image_files.RESULTS_FILE}. Replace the files, "
+            f"others are predicted, see {output_dir / image_files.RESULTS_FILE}. Replace them, "
             "or set skip_broken_images."
         )
 

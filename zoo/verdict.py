@@ -1,0 +1,60 @@
+"""Says in plain words how many parts are judged wrongly, and how sure that is."""
+
+from scipy import special
+
+CONFIDENCE = 0.95
+
+
+def sentence(metrics: dict) -> str:
+    """The answer in one sentence, in parts of a hundred."""
+    answers = []
+    if metrics["defective"]:
+        passed = _per_hundred(metrics["fn"], metrics["defective"])
+        answers.append(f"of 100 defective parts {passed} {_verb(passed, 'passes', 'pass')}")
+    if good := metrics["images"] - metrics["defective"]:
+        rejected = _per_hundred(metrics["fp"], good)
+        answers.append(f"of 100 good parts {rejected} {_verb(rejected, 'is', 'are')} rejected")
+    answer = ", ".join(answers)
+    return answer[0].upper() + answer[1:] + "."
+
+
+def counts(metrics: dict) -> list[str]:
+    """What the sentence rests on: counts, and how bad the truth may be behind them."""
+    sentences = []
+    for name, wrong, total, verbs in (
+        ("defective", metrics["fn"], metrics["defective"], ("passes", "pass")),
+        ("good", metrics["fp"], metrics["images"] - metrics["defective"], ("is rejected",) * 2),
+    ):
+        if not total:
+            sentences.append(f"No {name} image was measured, so nothing is known about them.")
+            continue
+        bound = 100 * upper_bound(wrong, total)
+        sentences.append(
+            f"{wrong} of {total} {name} images {_verb(str(wrong), *verbs)}; with so many measured, "
+            f"the true share is at most {bound:.1f} % ({CONFIDENCE:.0%} confidence)."
+        )
+    return sentences
+
+
+def upper_bound(wrong: int, total: int) -> float:
+    """The highest error rate that would still show at most `wrong` errors in 5 % of all trials.
+
+    Source: Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 1934;
+    one-sided.
+    """
+    if wrong == total:
+        return 1.0
+    return float(special.betaincinv(wrong + 1, total - wrong, CONFIDENCE))
+
+
+def _per_hundred(part: int, total: int) -> str:
+    rounded = round(100 * part / total)
+    if part and not rounded:
+        return "fewer than 1"
+    if part < total and rounded == 100:
+        return "more than 99"
+    return str(rounded)
+
+
+def _verb(amount: str, one: str, many: str) -> str:
+    return one if amount in ("1", "fewer than 1") else many
