@@ -1,6 +1,5 @@
 """Writes a model as a reusable SavedModel, the module format of TF-Hub."""
 
-import functools
 import pathlib
 
 import keras
@@ -13,9 +12,6 @@ from export.canonical import make_canonical
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_BIT_DEPTH_AT = 24  # signature, then length and name of the header chunk, width and height
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, ITU-R BT.601
-
-# Nothing here branches in Python on a tensor, and rewriting the code for that takes half the time.
-_graph = functools.partial(tf.function, autograph=False)
 
 
 def write(
@@ -32,7 +28,8 @@ def write(
     The loaded module needs TensorFlow alone. It is called as `module(image, training=False)` and
     has `variables`, `trainable_variables` and `regularization_losses`, the signatures
     `serving_default`, `serve_uint8` and `serve_bytes`, and as attributes the four arguments below.
-    The folder appears whole or not at all, and equal models give equal bytes.
+    The folder appears whole or not at all, and models of equal weights and layer names give equal
+    bytes.
 
     Source: "Reusable SavedModels", documentation of tensorflow/hub.
 
@@ -76,7 +73,7 @@ def _add_functions(module, model) -> dict:
     uint8_spec = tf.TensorSpec([None, *shape], tf.uint8, name="image")
     bytes_spec = tf.TensorSpec([], tf.string, name="bytes")
 
-    @_graph()
+    @tf.function
     def call(image, training=False):
         outputs = model(image, training=training)
         # A model of image labels alone has no mask to make probabilities of.
@@ -86,15 +83,15 @@ def _add_functions(module, model) -> dict:
         call.get_concrete_function(image_spec, training=training)
     module.__call__ = call
 
-    @_graph(input_signature=[image_spec])
+    @tf.function(input_signature=[image_spec])
     def serving_default(image):
         return call(image, training=False)
 
-    @_graph(input_signature=[uint8_spec])
+    @tf.function(input_signature=[uint8_spec])
     def serve_uint8(image):
         return call(tf.cast(image, tf.float32) / 255.0, training=False)
 
-    @_graph(input_signature=[bytes_spec])
+    @tf.function(input_signature=[bytes_spec])
     def serve_bytes(bytes):
         image = tf.ensure_shape(_decode(bytes, channels=shape[-1]), shape)
         return call(image[None], training=False)
@@ -131,7 +128,7 @@ def _decode(content, *, channels):
 
 
 def _regularization_loss(variable):
-    @_graph(input_signature=[])
+    @tf.function(input_signature=[])
     def regularization_loss():
         return tf.convert_to_tensor(variable.regularizer(variable))
 
