@@ -51,8 +51,8 @@ def write(
         if variable.regularizer is not None
     ]
     for name, value in (
-        ("threshold", threshold),
-        ("score_threshold", score_threshold),
+        ("threshold", float(threshold)),
+        ("score_threshold", float(score_threshold)),
         ("class_names", class_names),
     ):
         # SavedModels keep no plain Python values; a variable reads and compares like one.
