@@ -93,7 +93,7 @@ def curved_scratch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndar
     """Class 2: a thin black arc."""
     size = len(image)
     length = rng.uniform(38, 200) * shrink(size)
-    pressure = _pressure(rng, length, low=rng.uniform(0.3, 0.9))
+    pressure = _pressure(rng, length, low=rng.uniform(0.45, 0.95))
     cover = _stroke(
         size,
         _place(rng, size),

@@ -84,13 +84,13 @@ def streaks(rng: np.random.Generator, size: int) -> np.ndarray:
     """Class 2: white noise dragged along a steep line, sampled without a low-pass filter."""
     fy, fx = frequencies(size)
     slope = rng.normal(0, 0.1)
-    length = rng.uniform(3.5, 8.5)  # px, sigma along the streak
-    across = rng.uniform(0.8, 1.1)  # px, width of one streak
+    length = rng.uniform(4.5, 9)  # px, sigma along the streak
+    width = rng.uniform(0.18, 0.32)  # px, sigma across it: so thin that slanted ones look dashed
     power = np.zeros((size, size // 2 + 1))
     for alias in range(-3, 4):
         aliased = fx + alias
-        band = np.exp(-((2 * np.pi * length * (fy + aliased * slope)) ** 2))
-        power += np.sinc(across * aliased) ** 2 * band
+        across = np.exp(-((2 * np.pi * width * aliased) ** 2))
+        power += across * np.exp(-((2 * np.pi * length * (fy + aliased * slope)) ** 2))
     noise = spectral_noise(rng, np.sqrt(power))
     noise += rng.uniform(0, 0.2) * soft_noise(rng, size, rng.uniform(8, 25))
     # A logistic curve bends the Gaussian towards the two ends of the grey scale.
@@ -245,7 +245,7 @@ def dot_raster(rng: np.random.Generator, size: int) -> np.ndarray:
     lattice = np.cos(turn * (x * np.cos(tilt) + y * np.sin(tilt)) + rng.uniform(0, 6))
     lattice = lattice + np.cos(turn * (y * np.cos(tilt) - x * np.sin(tilt)) + rng.uniform(0, 6))
     dots = 1 / (1 + np.exp(-rng.uniform(2.5, 4) * (lattice - rng.uniform(0.3, 0.7))))
-    dots *= 1 + 0.12 * soft_noise(rng, size, 3)
+    dots *= 1 + rng.uniform(0.1, 0.3) * wobble_y
     level = rng.uniform(45, 75)
     shade = rng.uniform(3, 8) * soft_noise(rng, size, size / 6)
     return level + rng.uniform(90, 130) * dots + shade + 5 * rng.standard_normal((size, size))
