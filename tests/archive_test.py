@@ -78,6 +78,7 @@ def test_archive_root_is_the_module(tmp_path):
     (tmp_path / "module" / "saved_model.pb").chmod(0o600)
     write_archive(tmp_path / "module", tmp_path / "2.tar.gz")
     assert (tmp_path / "1.tar.gz").read_bytes() == (tmp_path / "2.tar.gz").read_bytes()
+    assert (tmp_path / "1.tar.gz").read_bytes()[4:8] == bytes(4)  # where gzip keeps the time
     with tarfile.open(tmp_path / "1.tar.gz") as archive:
         assert archive.getnames() == ["assets", "assets/card.md", "saved_model.pb"]
         assert archive.extractfile("assets/card.md").read() == b"page"
