@@ -1,0 +1,109 @@
+"""Every builder of the registry: shapes, parameters, gradients, and the run directory."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import builders
+from builders import blocks, run_dir
+from builders.predictions import predictions
+
+# Published counts for one channel in and out; a new builder must stand here.
+PARAMETERS = {"tiny_unet": 1_850_305}
+
+
+def random_image(*shape, seed=0):
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def test_every_builder_is_tested():
+    assert set(PARAMETERS) == set(builders.BUILDERS)
+
+
+@pytest.mark.parametrize("name", builders.BUILDERS)
+def test_parameters(name):
+    assert builders.build(name, image_shape=(None, None, 1)).count_params() == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", builders.BUILDERS)
+@pytest.mark.parametrize("size", [(32, 48), (61, 45), (8, 9)])
+def test_output(name, size):
+    model = builders.build(name, image_shape=(None, None, 3), num_classes=4)
+    outputs = predictions(model(random_image(2, *size, 3)))
+    assert outputs["mask"].shape == (2, *size, 4)
+    np.testing.assert_allclose(ops.sum(outputs["mask"], axis=-1), 1.0, atol=1e-5)
+    assert np.isfinite(ops.convert_to_numpy(outputs["mask_logits"])).all()
+    assert outputs["score"].shape == (2,)
+
+
+@pytest.mark.parametrize("name", builders.BUILDERS)
+def test_every_weight_learns(name):
+    keras.utils.set_random_seed(0)
+    model = builders.build(name, image_shape=(32, 32, 1))
+    before = model.get_weights()
+    model.compile(keras.optimizers.SGD(1.0), {"mask_logits": "mse"}, jit_compile=False)
+    image = random_image(2, 32, 32, 1)
+    model.train_on_batch(image, {"mask_logits": image})
+    still = [
+        variable.path
+        for variable, old in zip(model.weights, before)
+        if np.array_equal(ops.convert_to_numpy(variable), old)
+    ]
+    assert not still
+
+
+def test_original_tiny_unet_has_its_published_size():
+    assert builders.build("tiny_unet", variant="original").count_params() == 29_137_793
+
+
+def test_padding_is_symmetric_and_leaves_fitting_images_alone():
+    row = np.arange(1.0, 7).reshape(1, 1, 6, 1)
+    padded = blocks.PadToMultiple(4)(np.repeat(row, 4, axis=1))
+    assert ops.convert_to_numpy(padded)[0, 0, :, 0].tolist() == [1, 1, 2, 3, 4, 5, 6, 6]
+    names = [layer.name for layer in builders.build("tiny_unet", image_shape=(32, 32, 1)).layers]
+    assert "pad" not in names
+
+
+def test_logits_are_float32_under_every_policy():
+    for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
+        with run_dir.dtype_policy(policy):
+            model = builders.build("tiny_unet")
+        assert model.output["mask_logits"].dtype == "float32"
+        assert model.get_layer("stem_conv1").compute_dtype == policy.removeprefix("mixed_")
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_score_is_the_highest_defect_probability():
+    logits = np.full((1, 2, 2, 1), -2.0, np.float32)
+    logits[0, 1, 0, 0] = 3.0
+    assert float(predictions({"mask_logits": logits})["score"][0]) == pytest.approx(0.952574, 1e-5)
+    classes = np.log(np.array([[[[0.2, 0.5, 0.3], [0.9, 0.05, 0.05]]]], np.float32))
+    assert float(predictions({"mask_logits": classes})["score"][0]) == pytest.approx(0.8, 1e-5)
+
+
+@pytest.mark.parametrize("name, arguments", [("no_unet", {}), ("tiny_unet", {"variant": "huge"})])
+def test_unknown_names_list_the_valid_ones(name, arguments):
+    with pytest.raises(ValueError, match=r"must be one of .*tiny.*Received"):
+        builders.build(name, **arguments)
+
+
+def test_run_directory_rebuilds_in_float32(tmp_path):
+    recipe = {"builder": "tiny_unet", "builder_args": {"image_shape": [None, None, 1]}}
+    with run_dir.dtype_policy("mixed_bfloat16"):
+        model = builders.build("tiny_unet")
+    run_dir.save_model(model, recipe, tmp_path)
+    loaded, read = run_dir.load_model(tmp_path)
+    assert read == recipe
+    assert loaded.get_layer("stem_conv1").compute_dtype == "float32"
+    for one, other in zip(loaded.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(one, other)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.json", "weights.weights.h5"]
+
+
+def test_missing_run_directory(tmp_path):
+    (tmp_path / "recipe.json").write_text(json.dumps({}))
+    with pytest.raises(ValueError, match=r"weights\.weights\.h5 is missing"):
+        run_dir.load_model(tmp_path)
