@@ -2,11 +2,12 @@
 
 import html
 import io
+import math
 import re
 
 # Legible on white and on black; from the palette of Okabe and Ito.
 LINE_STYLES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"))
-SIZE = (4.4, 2.7)  # inches: small enough that the text can be read on a phone
+SIZE = (4.4, 3.1)  # inches: small enough that the text can be read on a phone
 TEXT = "#010203"  # stands for the page's text colour until the SVG is written
 
 
@@ -40,8 +41,7 @@ def line_chart(
     from matplotlib.ticker import MaxNLocator
 
     values = {name: [_number(value) for value in line] for name, line in lines.items()}
-    values = {name: line for name, line in values.items() if any(v == v for v in line)}
-    if not values:
+    if all(math.isnan(value) for line in values.values() for value in line):
         return None
     # Text stays text, in the page's font. The salt keeps the ids of two charts apart.
     settings = {"svg.fonttype": "none", "svg.hashsalt": title}
@@ -50,7 +50,8 @@ def line_chart(
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         for (name, line), (color, style) in zip(values.items(), LINE_STYLES):
-            axes.plot(x, line, style, color=color, label=name, marker=".", markersize=4)
+            if not all(map(math.isnan, line)):
+                axes.plot(x, line, style, color=color, label=name, marker=".", markersize=4)
         if vertical is not None:
             axes.axvline(vertical, color=TEXT, linewidth=0.8, linestyle=":")
         if logarithmic:

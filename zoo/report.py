@@ -235,8 +235,8 @@ def _value(value) -> str:
     """A recipe's field as people read it."""
     if value is None:
         return "none"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value))
     if isinstance(value, dict):
         return ", ".join(f"{key}={_value(item)}" for key, item in value.items())
     return str(value)

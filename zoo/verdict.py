@@ -21,17 +21,18 @@ def sentence(metrics: dict) -> str:
 def counts(metrics: dict) -> list[str]:
     """What the sentence rests on: counts, and how bad the truth may be behind them."""
     sentences = []
-    for name, wrong, total, verbs in (
-        ("defective", metrics["fn"], metrics["defective"], ("passes", "pass")),
-        ("good", metrics["fp"], metrics["images"] - metrics["defective"], ("is rejected",) * 2),
+    good = metrics["images"] - metrics["defective"]
+    for name, wrong, total, one, many in (
+        ("defective", metrics["fn"], metrics["defective"], "passes", "pass"),
+        ("good", metrics["fp"], good, "is rejected", "are rejected"),
     ):
         if not total:
             sentences.append(f"No {name} image was measured, so nothing is known about them.")
             continue
         bound = 100 * upper_bound(wrong, total)
         sentences.append(
-            f"{wrong} of {total} {name} images {_verb(str(wrong), *verbs)}; with so many measured, "
-            f"the true share is at most {bound:.1f} % ({CONFIDENCE:.0%} confidence)."
+            f"{wrong} of {total} {name} images {_verb(str(wrong), one, many)}; with so many "
+            f"measured, the true share is at most {bound:.1f}% ({CONFIDENCE:.0%} confidence)."
         )
     return sentences
 
