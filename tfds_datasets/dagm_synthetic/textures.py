@@ -62,7 +62,7 @@ def moire(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _zone_plates(rng: np.random.Generator, distance: np.ndarray) -> np.ndarray:
-    """Sum of chirps [n, n], each a function of the `distance` [n] from the centre, in y and in x."""
+    """Sum of chirps [n, n], each a function of the `distance` [n] from the centre in y and x."""
     # A chirp of p / q + e cycles/px^2 shows rings of 1 / e px around a lattice of q px.
     plates = rng.integers(6, 16)
     chirp = rng.choice([0, 1 / 2, 1 / 3, 1 / 4, 2 / 5, 1 / 7], (2, plates, 1))
@@ -147,7 +147,7 @@ def wrinkles(rng: np.random.Generator, size: int) -> np.ndarray:
     y, x = np.ogrid[-0.5 : 0.5 : size * 1j, -0.5 : 0.5 : size * 1j]
     image += level * (rng.normal(0.035, 0.03) * y + rng.normal(0.055, 0.03) * x)
     y, x = np.arange(size)[:, None] - centre[0], np.arange(size) - centre[1]
-    image -= level * rng.uniform(0.1, 0.22) / (1 + np.hypot(y, x) / (18 * shrink(size)))
+    image -= level * rng.uniform(0.17, 0.33) / (1 + np.hypot(y, x) / (18 * shrink(size)))
     near_y, near_x = (np.abs(axis.ravel()) < 20 * shrink(size) for axis in (y, x))
     window = np.ix_(near_y, near_x)
     hub = _hub(rng, y[near_y], x[near_x], rng.uniform(7.5, 11) * shrink(size))
