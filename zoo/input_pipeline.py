@@ -76,7 +76,7 @@ def read_examples(
 
     Args:
       builder: a built data set.
-      split: "train" or "test".
+      split: "train", "test", or a part of one, such as "test[:100]".
       folds: keep these folds; None keeps all.
       image_size: (H, W) to resize to, the mask by nearest neighbour; None keeps every size.
       mask_feature: which feature is the mask.
@@ -87,7 +87,7 @@ def read_examples(
     Raises:
       ValueError: the data set has no such split or mask.
     """
-    if split not in builder.info.splits:
+    if split.partition("[")[0] not in builder.info.splits:
         raise ValueError(
             f"{builder.info.full_name} must have the split {split!r}. "
             f"It has: {', '.join(builder.info.splits)}"

@@ -23,19 +23,12 @@ def rmsprop(recipe) -> keras.optimizers.Optimizer:
     )
 
 
-def build(name: str, recipe, variables) -> keras.optimizers.Optimizer:
-    """Makes the optimizer and its slots for these variables.
-
-    Raises:
-      ValueError: the name is unknown.
+def build(recipe, variables) -> keras.optimizers.Optimizer:
+    """Makes the optimizer of a recipe and its slots for these variables.
     """
-    if name not in OPTIMIZERS:
-        raise ValueError(
-            f"Recipe field `optimizer` must be one of {', '.join(OPTIMIZERS)}. Received: {name!r}"
-        )
-    optimizer = OPTIMIZERS[name](recipe)
+    optimizer = OPTIMIZERS[recipe.optimizer](recipe)
     optimizer.build(variables)
-    if name == "rmsprop":
+    if recipe.optimizer == "rmsprop":
         start_like_tensorflow_1(optimizer)
     return optimizer
 

@@ -11,11 +11,22 @@ from absl import logging
 import builders
 from builders import run_dir
 from builders.atomic import replacing, write_json
-from zoo import callbacks, evaluate, hardware, input_pipeline, losses, optimizers, predictor, report
+from zoo import (
+    augment,
+    callbacks,
+    evaluate,
+    hardware,
+    input_pipeline,
+    losses,
+    optimizers,
+    predictor,
+    report,
+)
 from zoo.metrics.segmentation import SetIoU
 from zoo.recipes import Recipe
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch
+SPEED = ("seconds", "images_per_second")
 
 
 def run_path(runs_dir, recipe: Recipe, run_name: str | None = None) -> pathlib.Path:
@@ -59,7 +70,7 @@ def train(
     """
     run = run_path(runs_dir, recipe, run_name)
     partial = run.with_name(f"{run.name}.partial")
-    loss = _loss(recipe)
+    _check_choices(recipe)
     builder = input_pipeline.prepare_dataset(
         recipe.dataset,
         data_dir=data_dir,
@@ -82,7 +93,7 @@ def train(
     write_json(partial / run_dir.RECIPE_FILE, recipe.to_dict())
 
     if not (partial / run_dir.WEIGHTS_FILE).is_file():
-        _fit(recipe, builder, loss, partial, tensorboard=tensorboard)
+        _fit(recipe, builder, partial, tensorboard=tensorboard)
     _measure(recipe, builder, partial)
     os.rename(partial, run)
     return run
@@ -94,15 +105,15 @@ def with_class_names(recipe: Recipe, builder) -> Recipe:
     return Recipe.from_dict({**recipe.to_dict(), "class_names": names})
 
 
-def _fit(recipe, builder, loss, partial, *, tensorboard):
+def _fit(recipe, builder, partial, *, tensorboard):
     # Never 0: with that global seed, tf.data cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(recipe.seed + 1)
     precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
     with run_dir.dtype_policy(precision):
         model = builders.build(recipe.builder, **recipe.builder_args)
     model.compile(
-        optimizer=optimizers.build(recipe.optimizer, recipe, model.trainable_variables),
-        loss={"mask_logits": loss},
+        optimizer=optimizers.build(recipe, model.trainable_variables),
+        loss={"mask_logits": losses.LOSSES[recipe.loss]},
         metrics={"mask_logits": [SetIoU()]},
         jit_compile=hardware.resolve_xla(recipe.xla),
     )
@@ -175,11 +186,8 @@ def _measure(recipe, builder, partial):
     calibrated = predictor.from_model(model, recipe.to_dict(), calibration)
     metrics, gallery = measure(calibrated, builder, recipe.test_split)
     # Speed belongs to the machine, not to the weights: equal runs have equal metrics.
-    environment = json.loads((partial / "environment.json").read_text())
-    for key in ("seconds", "images_per_second"):
-        environment[f"test_{key}"] = round(metrics.pop(key), 2)
-    write_json(partial / "environment.json", environment)
-    write_json(partial / "metrics.json", metrics)
+    kept = {key: value for key, value in metrics.items() if key not in SPEED}
+    write_json(partial / "metrics.json", kept)
     write_report(partial, metrics, gallery)
 
 
@@ -193,12 +201,11 @@ def measure(
 ) -> tuple[dict, list[dict]]:
     """Measures a predictor on a split of a built data set; see `evaluate.evaluate`."""
     recipe = Recipe.from_dict(measured.recipe)
+    if mask_feature is None:  # another data set may have one kind of mask only
+        known = recipe.mask_feature in builder.info.features
+        mask_feature = recipe.mask_feature if known else "mask"
     examples = input_pipeline.read_examples(
-        builder,
-        split,
-        folds=folds,
-        image_size=recipe.image_size,
-        mask_feature=mask_feature or recipe.mask_feature,
+        builder, split, folds=folds, image_size=recipe.image_size, mask_feature=mask_feature
     )
     metrics, gallery = evaluate.evaluate(
         measured,
@@ -237,13 +244,18 @@ def _validation_examples(recipe, builder):
     )
 
 
-def _loss(recipe):
-    if recipe.loss not in losses.LOSSES:
-        raise ValueError(
-            f"Recipe field `loss` must be one of {', '.join(losses.LOSSES)}. "
-            f"Received: {recipe.loss!r}"
-        )
-    return losses.LOSSES[recipe.loss]
+def _check_choices(recipe):
+    """Raises where a recipe names a loss, an optimizer or an augmentation that there is not."""
+    for field, registry in (
+        ("loss", losses.LOSSES),
+        ("optimizer", optimizers.OPTIMIZERS),
+        ("augmentation", augment.SYMMETRIES),
+    ):
+        if getattr(recipe, field) not in registry:
+            raise ValueError(
+                f"Recipe field `{field}` must be one of {', '.join(registry)}. "
+                f"Received: {getattr(recipe, field)!r}"
+            )
 
 
 def _check_same(directory, recipe):

@@ -1,0 +1,282 @@
+"""Training end to end on a few small synthetic images."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+import tfds_datasets
+from builders import run_dir
+from zoo import input_pipeline, optimizers, recipes
+from zoo.train import run_path, train
+
+MODULE = "tiny_unet/dagm_synthetic/class_1_small"
+SMALL = {
+    "image_size": (32, 32),
+    "batch_size": 2,
+    "steps_per_epoch": 2,
+    "epochs": 3,
+    "early_stopping_patience": None,
+}
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """The first 120 images of each split; their folds hold defective and good ones."""
+    folder = tmp_path_factory.mktemp("data")
+    builder = tfds_datasets.DATASETS["dagm_synthetic"](config="class_1_small", data_dir=folder)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(max_examples_per_split=120)
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(data_dir, tmp_path_factory):
+    recipe = recipes.get_recipe(MODULE, **SMALL)
+    return train(recipe, runs_dir=tmp_path_factory.mktemp("runs"), data_dir=data_dir), recipe
+
+
+def weights(run):
+    return run_dir.load_model(run)[0].get_weights()
+
+
+def test_run_directory_is_complete(finished, data_dir):
+    run, recipe = finished
+    assert {path.name for path in run.iterdir()} == {
+        "backup",
+        "calibration.json",
+        "environment.json",
+        "epochs",
+        "history.csv",
+        "metrics.json",
+        "recipe.json",
+        "report.html",
+        "weights.weights.h5",
+    }
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["images"] == 120 and len(metrics["per_image"]) == 120
+    assert [row["threshold"] for row in metrics["at_thresholds"]][:2] == [0.05, 0.125]
+    assert "folds 0, 1 of the train split" in metrics["threshold_source"]
+    assert len(list((run / "epochs").glob("*.png"))) == recipe.epochs
+    assert len((run / "history.csv").read_text().splitlines()) == recipe.epochs + 1
+    assert json.loads((run / "recipe.json").read_text())["class_names"] == ["good", "defect"]
+
+
+def test_finished_run_is_kept_and_another_recipe_is_refused(finished, data_dir):
+    run, recipe = finished
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    options = {"runs_dir": run.parents[3], "data_dir": data_dir}
+    assert train(recipe, **options) == run
+    other = recipes.get_recipe(MODULE, **{**SMALL, "learning_rate": 0.5})
+    with pytest.raises(ValueError, match=r"another learning_rate. Choose another --run_name"):
+        train(other, **options)
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_equal_seeds_give_equal_runs(finished, data_dir, tmp_path):
+    run, recipe = finished
+    again = train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+    for one, other in zip(weights(run), weights(again)):
+        np.testing.assert_array_equal(one, other)
+    for name in ("metrics.json", "calibration.json"):
+        assert (run / name).read_text() == (again / name).read_text()
+
+
+def test_killed_run_resumes_and_ends_as_an_unbroken_one(finished, data_dir, tmp_path):
+    run, recipe = finished
+    program = (
+        "import json, sys; from zoo import recipes, train\n"
+        "recipe = recipes.Recipe.from_dict(json.loads(sys.argv[1]))\n"
+        "train.train(recipe, runs_dir=sys.argv[2], data_dir=sys.argv[3])"
+    )
+    values = {**recipe.to_dict(), "class_names": []}
+    arguments = [json.dumps(values), str(tmp_path), str(data_dir)]
+    process = subprocess.Popen([sys.executable, "-c", program, *arguments])
+    partial = run_path(tmp_path, recipe).with_name("default_seed0.partial")
+    deadline = time.time() + 120
+    while not list(partial.glob("backup/epoch_*")) and time.time() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list(partial.glob("backup/epoch_*")), "the run was over or never started"
+    assert not run_path(tmp_path, recipe).exists()
+
+    options = {"runs_dir": tmp_path, "data_dir": data_dir}
+    with pytest.raises(ValueError, match="Go on with it by --resume"):
+        train(recipe, **options)
+    resumed = train(recipe, resume=True, **options)
+    for one, other in zip(weights(run), weights(resumed)):
+        np.testing.assert_array_equal(one, other)
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"mixed_precision": "mixed_bfloat16"}, {"xla": "on"}], ids=["bfloat16", "xla"]
+)
+def test_cpu_settings_train(settings, data_dir, tmp_path):
+    recipe = recipes.get_recipe(MODULE, **{**SMALL, "epochs": 1, **settings})
+    run = train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["precision"] == settings.get("mixed_precision", "float32")
+    assert environment["xla"] == str(settings.get("xla") == "on")
+    assert all(np.isfinite(weight).all() for weight in weights(run))
+
+
+def test_nvidia_recipe_and_last_weights(data_dir, tmp_path):
+    recipe = recipes.get_recipe(MODULE, "nvidia", image_size=(32, 32), epochs=1, steps_per_epoch=2)
+    run = train(recipe, runs_dir=tmp_path, data_dir=data_dir, run_name="parity")
+    assert run.name == "parity"
+    assert json.loads((run / "environment.json").read_text())["training_steps"] == 2
+
+
+def test_nan_stops_with_the_step_and_keeps_the_last_good_weights(data_dir, tmp_path):
+    changes = {"optimizer": "rmsprop", "learning_rate": 1e12, "epochs": 40}
+    recipe = recipes.get_recipe(MODULE, **{**SMALL, **changes})
+    with pytest.raises(FloatingPointError, match=r"at step \d+\. The weights of the last"):
+        train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+    partial = run_path(tmp_path, recipe).with_name("default_seed0.partial")
+    assert (partial / "recipe.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"loss": "l7"}, r"`loss` must be one of bce, .*Received: 'l7'"),
+        ({"optimizer": "lion"}, r"`optimizer` must be one of adamw, rmsprop"),
+        ({"mask_feature": "maske"}, r"must have the feature 'maske'.*weak_mask"),
+        ({"test_split": "exam"}, r"must have the split 'exam'.*train, test"),
+        ({"crop_size": (64, 64)}, r"the smallest has 32x32"),
+        ({"augmentation": "spin"}, r"`augmentation` must be one of d4, nvidia, identity"),
+    ],
+)
+def test_bad_recipe(changes, message, data_dir, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        recipe = recipes.get_recipe(MODULE, **{**SMALL, **changes})
+        train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("tiny_unet/dagm2007/class_11",), r"must be one of the handles"),
+        ((MODULE, "best"), r"must be one of default, nvidia"),
+    ],
+)
+def test_unknown_module_or_recipe(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.get_recipe(*arguments)
+    with pytest.raises(ValueError, match="Recipe has no field lr"):
+        recipes.get_recipe(MODULE, lr=1)
+
+
+def pipeline_recipe(**changes):
+    return recipes.get_recipe(MODULE, **{**SMALL, "image_size": None, **changes})
+
+
+@pytest.fixture
+def builder(data_dir):
+    return input_pipeline.prepare_dataset("dagm_synthetic/class_1_small", data_dir=data_dir)
+
+
+def test_batches_are_balanced_and_equal_when_resumed(builder):
+    recipe = pipeline_recipe(batch_size=4, crop_size=(48, 64))
+    batches = [
+        (image.numpy(), target["mask_logits"].numpy())
+        for image, target in input_pipeline.training_batches(builder, recipe)
+    ]
+    assert len(batches) == recipe.epochs * recipe.steps_per_epoch
+    for image, mask in batches:
+        assert image.shape == (4, 48, 64, 1) and image.dtype == np.float32
+        assert (mask.reshape(4, -1).max(axis=1) > 0).tolist() == [True, True, False, False]
+    resumed = input_pipeline.training_batches(builder, recipe, first_epoch=2)
+    for (image, mask), (image_again, again) in zip(batches[4:], resumed, strict=True):
+        np.testing.assert_array_equal(image, image_again)
+        np.testing.assert_array_equal(mask, again["mask_logits"])
+    assert len({image.tobytes() for image, _ in batches}) == len(batches)
+
+
+def test_folds_keep_validation_out_of_training(builder):
+    recipe = pipeline_recipe()
+    names = {
+        kind: {
+            example["file_name"]
+            for example in input_pipeline.read_examples(
+                builder, "train", folds=folds
+            ).as_numpy_iterator()
+        }
+        for kind, folds in (
+            ("train", input_pipeline.training_folds(recipe)),
+            ("validation", recipe.validation_folds),
+        )
+    }
+    assert not names["train"] & names["validation"]
+    assert len(names["train"] | names["validation"]) == 120
+
+
+def test_resizing_keeps_masks_binary(builder):
+    for example in input_pipeline.read_examples(builder, "test", image_size=(50, 70)):
+        assert example["image"].shape == (50, 70, 1)
+        assert set(np.unique(example["mask"])) <= {0, 1}
+
+
+@pytest.mark.parametrize("dataset", ["dagm", "dagm2007/class_0"])
+def test_unknown_dataset_lists_the_valid_ones(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"dagm2007.*Received"):
+        input_pipeline.prepare_dataset(dataset, data_dir=tmp_path)
+
+
+def test_missing_archive_says_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match=r"--manual_dir[\s\S]*Class1/Train/Label/Labels.txt"):
+        input_pipeline.prepare_dataset("dagm2007/class_1", data_dir=tmp_path)
+
+
+def test_rmsprop_starts_like_tensorflow_1():
+    import keras
+
+    variable = keras.Variable(np.zeros(2, np.float32), name="weight")
+    recipe = recipes.get_recipe(MODULE, "nvidia")
+    optimizer = optimizers.build(recipe, [variable])
+    optimizer.apply([np.ones(2, np.float32)])
+    # ms = 0.9 * 1 + 0.1 * 1 = 1, mg = 0.1: step = 1e-4 / sqrt(1 - 0.01)
+    np.testing.assert_allclose(variable.numpy(), -1e-4 / np.sqrt(0.99), rtol=1e-5)
+
+
+def command(*arguments, cwd) -> subprocess.CompletedProcess:
+    root = pathlib.Path(__file__).parent.parent
+    return subprocess.run(
+        [sys.executable, "-m", "zoo", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("fly",), "must be one of list, train, evaluate"),
+        (("train",), "error: Flag --module is needed"),
+        (("train", "--module=tiny_unet/none"), "must be one of the handles"),
+        (("train", "--module=x", "--epochs=many"), "must be int"),
+        (("train", f"--module={MODULE}", "--xla=maybe"), "must be one of auto, on, off"),
+    ],
+)
+def test_command_line_errors_are_short(arguments, message, tmp_path):
+    result = command(*arguments, cwd=tmp_path)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_list_names_every_module(tmp_path):
+    result = command("list", cwd=tmp_path)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == list(recipes.RECIPES)
