@@ -215,8 +215,13 @@ def import_nvidia() -> None:
 def benchmark() -> None:
     from zoo.benchmark import run_benchmark
 
-    size = _RECIPE_FLAGS["image_size"].value or (512, 512)
-    for row in run_benchmark(size, data_dir=DATA_DIR.value, peer=PEER.value):
+    for row in run_benchmark(
+        _RECIPE_FLAGS["image_size"].value or (512, 512),
+        data_dir=DATA_DIR.value,
+        precision=_RECIPE_FLAGS["mixed_precision"].value,
+        batch_size=_RECIPE_FLAGS["batch_size"].value,
+        peer=PEER.value,
+    ):
         print(json.dumps(row), flush=True)
 
 

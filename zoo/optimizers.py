@@ -24,8 +24,7 @@ def rmsprop(recipe) -> keras.optimizers.Optimizer:
 
 
 def build(recipe, variables) -> keras.optimizers.Optimizer:
-    """Makes the optimizer of a recipe and its slots for these variables.
-    """
+    """Makes the optimizer of a recipe and its slots for these variables."""
     optimizer = OPTIMIZERS[recipe.optimizer](recipe)
     optimizer.build(variables)
     if recipe.optimizer == "rmsprop":
