@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 
 import tfds_datasets
 from builders import run_dir
-from zoo import input_pipeline, optimizers, recipes
+from zoo import datasets, input_pipeline, optimizers, recipes
 from zoo.train import run_path, train
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
@@ -183,7 +183,7 @@ def pipeline_recipe(**changes):
 
 @pytest.fixture
 def builder(data_dir):
-    return input_pipeline.prepare_dataset("dagm_synthetic/class_1_small", data_dir=data_dir)
+    return datasets.prepare_dataset("dagm_synthetic/class_1_small", data_dir=data_dir)
 
 
 def test_batches_are_balanced_and_equal_when_resumed(builder):
@@ -208,9 +208,7 @@ def test_folds_keep_validation_out_of_training(builder):
     names = {
         kind: {
             example["file_name"]
-            for example in input_pipeline.read_examples(
-                builder, "train", folds=folds
-            ).as_numpy_iterator()
+            for example in datasets.read_examples(builder, "train", folds=folds).as_numpy_iterator()
         }
         for kind, folds in (
             ("train", input_pipeline.training_folds(recipe)),
@@ -222,7 +220,7 @@ def test_folds_keep_validation_out_of_training(builder):
 
 
 def test_resizing_keeps_masks_binary(builder):
-    for example in input_pipeline.read_examples(builder, "test", image_size=(50, 70)):
+    for example in datasets.read_examples(builder, "test", image_size=(50, 70)):
         assert example["image"].shape == (50, 70, 1)
         assert set(np.unique(example["mask"])) <= {0, 1}
 
@@ -230,12 +228,12 @@ def test_resizing_keeps_masks_binary(builder):
 @pytest.mark.parametrize("dataset", ["dagm", "dagm2007/class_0"])
 def test_unknown_dataset_lists_the_valid_ones(dataset, tmp_path):
     with pytest.raises(ValueError, match=r"dagm2007.*Received"):
-        input_pipeline.prepare_dataset(dataset, data_dir=tmp_path)
+        datasets.prepare_dataset(dataset, data_dir=tmp_path)
 
 
 def test_missing_archive_says_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"--manual_dir[\s\S]*Class1/Train/Label/Labels.txt"):
-        input_pipeline.prepare_dataset("dagm2007/class_1", data_dir=tmp_path)
+        datasets.prepare_dataset("dagm2007/class_1", data_dir=tmp_path)
 
 
 def test_rmsprop_starts_like_tensorflow_1():

@@ -27,6 +27,8 @@ USAGE = """Usage: python -m zoo COMMAND [flags]
   import_nvidia   turns NVIDIA's TensorFlow 1 checkpoint into a run directory
              python -m zoo import_nvidia --checkpoint=model.ckpt-2500 \\
                  --module=tiny_unet/dagm2007/class_1
+  summarize  mean and spread over the runs of several seeds
+             python -m zoo summarize --source=RUN1,RUN2,RUN3 --output_dir=zoo/results
   benchmark  images a second: model, input pipeline and data set
              python -m zoo benchmark --image_size=512,512
 
@@ -48,7 +50,9 @@ SKIP_BROKEN_IMAGES = flags.DEFINE_bool(
     "skip_broken_images", False, "Leave out unreadable images, naming each, instead of stopping."
 )
 TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Also write TensorBoard logs.")
-SOURCE = flags.DEFINE_string("source", None, "A run directory, a module's folder, or its URL.")
+SOURCE = flags.DEFINE_string(
+    "source", None, "A run directory, a module's folder, or its URL; summarize takes several runs."
+)
 DATASET = flags.DEFINE_string(
     "dataset", None, "name/config to measure on; default is the one the model was trained on."
 )
@@ -150,12 +154,12 @@ def train() -> None:
 
 
 def evaluate() -> None:
-    from zoo import input_pipeline, report
+    from zoo import datasets, report
     from zoo.predictor import load_predictor
     from zoo.train import measure
 
     measured = load_predictor(_required(SOURCE))
-    builder = input_pipeline.prepare_dataset(
+    builder = datasets.prepare_dataset(
         DATASET.value or measured.recipe["dataset"],
         data_dir=DATA_DIR.value,
         manual_dir=MANUAL_DIR.value,
@@ -212,6 +216,20 @@ def import_nvidia() -> None:
     print(f"next    python -m export convert --run={run}")
 
 
+def summarize() -> None:
+    from builders.atomic import write_json
+    from zoo.summary import summarize as summarize_runs
+    from zoo.summary import table
+
+    result = summarize_runs(_required(SOURCE).split(","))
+    name = f"{result['recipe']['module'].replace('/', '-')}-{result['recipe']['name']}.json"
+    path = pathlib.Path(_required(OUTPUT_DIR)) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, result)
+    print(table([result]))
+    print(f"result  {path}")
+
+
 def benchmark() -> None:
     from zoo.benchmark import run_benchmark
 
@@ -245,6 +263,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "predict": predict,
     "import_nvidia": import_nvidia,
+    "summarize": summarize,
     "benchmark": benchmark,
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 import builders
 from builders import run_dir
 from tfds_datasets.dagm_synthetic import scene
-from zoo import hardware, input_pipeline, losses
+from zoo import datasets, hardware, input_pipeline, losses
 from zoo.recipes import get_recipe
 
 MODULE = "tiny_unet/dagm_synthetic/class_1"
@@ -105,8 +105,8 @@ def _pipeline(data_dir) -> Iterator[dict]:
     """Generator, reading, and training batches of the embedded 512x512 data set."""
     index = itertools.count()
     recipe = get_recipe(MODULE, crop_size=None)
-    builder = input_pipeline.prepare_dataset(recipe.dataset, data_dir=data_dir)
-    reader = iter(input_pipeline.read_examples(builder, "train").repeat().as_numpy_iterator())
+    builder = datasets.prepare_dataset(recipe.dataset, data_dir=data_dir)
+    reader = iter(datasets.read_examples(builder, "train").repeat().as_numpy_iterator())
     batches = iter(input_pipeline.training_batches(builder, recipe))
     for what, step, count in (
         (

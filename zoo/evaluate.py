@@ -58,7 +58,8 @@ def evaluate(
       The figures, as `metrics.json` has them: overlap averaged over the defective images
       (`defect_iou`, `defect_dice`) and of the summed pixels of all images (`set_iou`,
       `set_dice`) at the calibrated threshold; rankings of images and pixels; the confusion table
-      of images; `at_thresholds`; `per_image`. None stands where a figure is undefined.
+      of images; `at_thresholds`; `per_image`; the largest `image_shape`. None stands where a
+      figure is undefined.
       And the gallery: the worst and best defective images and the good ones nearest to a false
       alarm, each with `image`, `mask` and `probability`.
 
@@ -69,11 +70,12 @@ def evaluate(
     order = np.argsort(thresholds)
     pixels, counts, per_image, gallery = ranking.ScoreHistogram(), [], [], _Gallery()
     progress = keras.utils.Progbar(total, unit_name="image")
-    seconds = 0.0
+    seconds, image_shape = 0.0, (0, 0, 0)
     for batch in batches:
         start = time.perf_counter()
         outputs = predictor.predict(batch["image"])
         seconds += time.perf_counter() - start
+        image_shape = max(image_shape, batch["image"].shape[1:])
         probability, masks = defect_probability(outputs["mask"]), batch["mask"][..., 0]
         valid = masks != segmentation.IGNORE
         pixels.update(probability[valid], masks[valid] > 0)
@@ -106,6 +108,7 @@ def evaluate(
     metrics = {
         "images": len(per_image),
         "defective": int(defective.sum()),
+        "image_shape": list(image_shape),
         "threshold": predictor.threshold,
         "score_threshold": predictor.score_threshold,
         "threshold_source": predictor.calibration.get("source", "not calibrated"),

@@ -14,6 +14,7 @@ from builders.atomic import replacing, write_json
 from zoo import (
     augment,
     callbacks,
+    datasets,
     evaluate,
     hardware,
     input_pipeline,
@@ -71,7 +72,7 @@ def train(
     run = run_path(runs_dir, recipe, run_name)
     partial = run.with_name(f"{run.name}.partial")
     _check_choices(recipe)
-    builder = input_pipeline.prepare_dataset(
+    builder = datasets.prepare_dataset(
         recipe.dataset,
         data_dir=data_dir,
         manual_dir=manual_dir,
@@ -204,13 +205,13 @@ def measure(
     if mask_feature is None:  # another data set may have one kind of mask only
         known = recipe.mask_feature in builder.info.features
         mask_feature = recipe.mask_feature if known else "mask"
-    examples = input_pipeline.read_examples(
+    examples = datasets.read_examples(
         builder, split, folds=folds, image_size=recipe.image_size, mask_feature=mask_feature
     )
     metrics, gallery = evaluate.evaluate(
         measured,
         input_pipeline.same_size_batches(examples).as_numpy_iterator(),
-        total=int(input_pipeline.count_labels(builder, split, folds).sum()),
+        total=int(datasets.count_labels(builder, split, folds).sum()),
     )
     header = {"module": recipe.module, "dataset": builder.info.full_name, "split": split}
     return {**header, **metrics}, gallery
@@ -235,7 +236,7 @@ def write_report(run: pathlib.Path, metrics: dict, gallery: list[dict], path=Non
 
 
 def _validation_examples(recipe, builder):
-    return input_pipeline.read_examples(
+    return datasets.read_examples(
         builder,
         recipe.train_split,
         folds=recipe.validation_folds,

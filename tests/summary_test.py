@@ -1,0 +1,73 @@
+"""Summaries over seeds, and that the README shows what the result files say."""
+
+import json
+import pathlib
+
+import pytest
+
+from zoo import summary
+
+ROOT = pathlib.Path(__file__).parent.parent
+METRICS = {
+    "dataset": "dagm2007/class_4",
+    "split": "test",
+    "images": 4,
+    "defective": 2,
+    "image_shape": [96, 96, 1],
+    "threshold_source": "best F1 on folds 0, 1 of the train split",
+    "at_thresholds": [{"nvidia_dice_mean": 0.0}, {"nvidia_dice_mean": 0.9}],
+    "tp": 2,
+    "fn": 0,
+    "fp": 1,
+    "tn": 1,
+}
+
+
+def make_run(folder: pathlib.Path, seed: int, value: float, **changes) -> pathlib.Path:
+    folder.mkdir()
+    recipe = {"module": "tiny_unet/dagm2007/class_4", "name": "default", "seed": seed, **changes}
+    documents = {
+        "recipe": {**recipe, "dataset": "dagm2007/class_4"},
+        "metrics": {**METRICS, **dict.fromkeys(summary.FIGURES, value)},
+        "environment": {"training_seconds": 120.0, "training_steps": 40, "cpu": "c"},
+    }
+    for name, content in documents.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    (folder / "history.csv").write_text("epoch,val_iou,seconds\n1,0.5,60.0\n2,0.75,120.0\n")
+    return folder
+
+
+def test_mean_and_spread(tmp_path):
+    runs = [make_run(tmp_path / str(seed), seed, 0.7 + 0.1 * seed) for seed in range(3)]
+    result = summary.summarize(runs)
+    assert result["seeds"] == [0, 1, 2]
+    assert result["figures"]["defect_iou"]["mean"] == pytest.approx(0.8)
+    assert result["figures"]["defect_iou"]["sd"] == pytest.approx(0.1)
+    assert result["history"][2] == [
+        {"seconds": 60.0, "val_iou": 0.5},
+        {"seconds": 120.0, "val_iou": 0.75},
+    ]
+    row = summary.table([result]).splitlines()[-1]
+    assert "| 0.800 ± 0.100 |" in row
+    assert "| 2.0 / 2 | 1.0 / 2 | 0.900 ± 0.000 / 0.967 | 2 |" in row
+
+
+def test_one_run_has_no_spread(tmp_path):
+    result = summary.summarize([make_run(tmp_path / "a", 0, 0.5)])
+    assert result["figures"]["defect_iou"] == {"mean": 0.5, "sd": None, "values": [0.5]}
+
+
+def test_runs_of_other_recipes_are_refused(tmp_path):
+    runs = [make_run(tmp_path / "a", 0, 0.5), make_run(tmp_path / "b", 1, 0.5, name="nvidia")]
+    with pytest.raises(ValueError, match="differ in the seed alone"):
+        summary.summarize(runs)
+    with pytest.raises(ValueError, match=r"metrics\.json is missing"):
+        (runs[0] / "metrics.json").unlink()
+        summary.summarize(runs[:1])
+
+
+def test_readme_shows_the_result_files():
+    files = sorted((ROOT / "zoo" / "results").glob("tiny_unet-*.json"))
+    assert files
+    results = [json.loads(path.read_text()) for path in files]
+    assert summary.table(results) in (ROOT / "README.md").read_text()

@@ -1,0 +1,116 @@
+"""The examples of a data set: built on disk once, then read split by split and fold by fold."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+
+import tfds_datasets
+
+
+def prepare_dataset(
+    dataset: str, *, data_dir, manual_dir=None, skip_broken_images: bool = False
+) -> tfds.core.DatasetBuilder:
+    """Builds a data set on disk, unless it is there already.
+
+    Args:
+      dataset: name/config, such as "dagm2007/class_4".
+      data_dir: where built data sets are kept.
+      manual_dir: folder of the user's own archive, for data sets that need one.
+      skip_broken_images: leave out unreadable images instead of stopping.
+
+    Raises:
+      ValueError: the name or config is unknown, or the archive is missing or broken.
+    """
+    name, _, config = dataset.partition("/")
+    if name not in tfds_datasets.DATASETS:
+        raise ValueError(
+            f"Argument `dataset` must begin with one of {', '.join(tfds_datasets.DATASETS)}. "
+            f"Received: {dataset!r}"
+        )
+    builder_class = tfds_datasets.DATASETS[name]
+    configs = sorted(builder_class.builder_configs)
+    if config not in configs:
+        raise ValueError(
+            f"Argument `dataset` must be {name}/ and one of {', '.join(configs)}. "
+            f"Received: {dataset!r}"
+        )
+    options = {"skip_broken_images": True} if skip_broken_images else {}
+    builder = builder_class(config=config, data_dir=data_dir, **options)
+    needs_archive = builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not builder.data_path.exists()
+    if needs_archive and not (manual_dir and pathlib.Path(manual_dir).is_dir()):
+        raise ValueError(
+            f"{name} needs your own copy: set --manual_dir to its folder. Received: "
+            f"{manual_dir}\n{builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+        )
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
+    )
+    for skipped in (builder.info.metadata or {}).get("skipped_images", []):
+        logging.warning("%s was built without the broken image %s.", dataset, skipped)
+    return builder
+
+
+def read_examples(
+    builder,
+    split: str,
+    *,
+    folds: tuple[int, ...] | None = None,
+    image_size: tuple[int, int] | None = None,
+    mask_feature: str = "mask",
+) -> tf.data.Dataset:
+    """Reads one split, in the order it is stored.
+
+    Args:
+      builder: a built data set.
+      split: "train", "test", or a part of one, such as "test[:100]".
+      folds: keep these folds; None keeps all.
+      image_size: (H, W) to resize to, the mask by nearest neighbour; None keeps every size.
+      mask_feature: which feature is the mask.
+
+    Returns:
+      Dicts of `image` uint8 [H, W, C], `mask` uint8 [H, W, 1], `label`, `file_name`.
+
+    Raises:
+      ValueError: the data set has no such split or mask.
+    """
+    if split.partition("[")[0] not in builder.info.splits:
+        raise ValueError(
+            f"{builder.info.full_name} must have the split {split!r}. "
+            f"It has: {', '.join(builder.info.splits)}"
+        )
+    if mask_feature not in builder.info.features:
+        raise ValueError(
+            f"{builder.info.full_name} must have the feature {mask_feature!r} (recipe field "
+            f"`mask_feature`). It has: {', '.join(builder.info.features)}"
+        )
+    examples = builder.as_dataset(split=split, shuffle_files=False)
+    if folds is not None:
+        examples = examples.filter(lambda e: tf.reduce_any(e["fold"] == list(folds)))
+
+    def resize(example):
+        image, mask = example["image"], example[mask_feature]
+        if image_size is not None:
+            image = tf.image.resize(image, image_size, method="area")
+            image = tf.cast(tf.round(image), tf.uint8)
+            mask = tf.image.resize(mask, image_size, method="nearest")
+        return {
+            "image": image,
+            "mask": mask,
+            "label": example["label"],
+            "file_name": example["file_name"],
+        }
+
+    return examples.map(resize, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def count_labels(builder, split: str, folds: tuple[int, ...] | None = None) -> np.ndarray:
+    """Counts the images of each label, int64 [L], without decoding any."""
+    decoders = tfds.decode.PartialDecoding({"label": True, "fold": True})
+    counts = np.zeros(builder.info.features["label"].num_classes, np.int64)
+    for example in builder.as_dataset(split=split, decoders=decoders).as_numpy_iterator():
+        if folds is None or example["fold"] in folds:
+            counts[example["label"]] += 1
+    return counts
