@@ -6,8 +6,9 @@ import json
 import os
 import pathlib
 import sys
+from logging import ERROR, Formatter
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
 
 from absl import app, flags, logging
 
@@ -268,7 +269,18 @@ COMMANDS = {
 }
 
 
+def _show_our_messages_alone() -> None:
+    """Prints this project's log plainly, and of the libraries below it only what is an error."""
+    packages = [str(pathlib.Path(__file__).parents[1] / name) for name in ("zoo", "tfds_datasets")]
+    handler = logging.get_absl_handler()
+    handler.setFormatter(Formatter("%(message)s"))
+    handler.addFilter(
+        lambda record: record.levelno >= ERROR or record.pathname.startswith(tuple(packages))
+    )
+
+
 def main(argv) -> int:
+    _show_our_messages_alone()
     words = argv[1:]
     if len(words) != 1 or words[0] not in COMMANDS:
         print(USAGE, file=sys.stderr)

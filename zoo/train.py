@@ -1,6 +1,7 @@
 """Trains one module by its recipe and leaves a complete run directory."""
 
 import csv
+import importlib.util
 import json
 import os
 import pathlib
@@ -130,6 +131,7 @@ def _fit(recipe, builder, partial, *, tensorboard):
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             steps_per_epoch=recipe.steps_per_epoch,
+            shuffle=False,  # the batches come shuffled
             callbacks=training_callbacks,
         )
     if recipe.weights == "best":
@@ -169,6 +171,10 @@ def _callbacks(recipe, partial, validation, *, tensorboard) -> list[keras.callba
     if batch is not None:
         chosen.append(callbacks.EpochPictures(partial / "epochs", batch["image"], batch["mask"]))
     if tensorboard:
+        if importlib.util.find_spec("tensorboard") is None:
+            raise ValueError(
+                "--tensorboard needs TensorBoard: pip install 'defect-zoo[tensorboard]'"
+            )
         chosen.append(keras.callbacks.TensorBoard(partial / "tensorboard"))
     return [*chosen, callbacks.Backup(partial / "backup", counting, monitor="val_iou")]
 
