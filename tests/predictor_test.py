@@ -84,6 +84,7 @@ def test_evaluate_by_hand():
     assert metrics["set_dice"] == pytest.approx(8 / 16)
     assert (metrics["tp"], metrics["fp"], metrics["tn"], metrics["fn"]) == (1, 1, 0, 0)
     assert metrics["image_auroc"] == 1.0
+    assert metrics["hits"] == 0  # the first of the brightest pixels lies beside the defect
     low = metrics["at_thresholds"][0]  # 0.05: the good image has one false pixel
     assert low["set_iou"] == pytest.approx(4 / 13)
     assert low["nvidia_dice_mean"] == pytest.approx((0.5 + 0) / 2, abs=1e-4)

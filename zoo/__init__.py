@@ -29,7 +29,7 @@ def load(handle: str, *, modules_dir="modules"):
 
     folder = pathlib.Path(modules_dir) / handle
     if not (folder / "saved_model.pb").is_file():
-        versions = [path.parent for path in folder.glob("*/saved_model.pb")]
+        versions = [path.with_suffix("") for path in folder.glob("[1-9]*.json")]  # the published
         if not versions:
             raise ValueError(
                 f"Argument `handle` must name a module in {modules_dir}. Train and export it: "

@@ -246,11 +246,12 @@ def benchmark() -> None:
 
 def _print_metrics(metrics: dict) -> None:
     def show(key):
-        return "undefined" if metrics[key] is None else f"{metrics[key]:.3f}"
+        return "undefined" if metrics[key] is None else f"{metrics[key]:.4f}"
 
     print(f"data    {metrics['dataset']} {metrics['split']}, {metrics['images']} images")
     print(f"IoU     {show('defect_iou')} mean of defective images, {show('set_iou')} of the set")
     print(f"AUROC   {show('image_auroc')} of images, {show('pixel_auroc')} of pixels")
+    print(f"hits    {metrics['hits']} of {metrics['defective']} defects hold the likeliest pixel")
     print(
         f"images  {metrics['fn']} of {metrics['tp'] + metrics['fn']} defective ones pass, "
         f"{metrics['fp']} of {metrics['fp'] + metrics['tn']} good ones are rejected, at score "

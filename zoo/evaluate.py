@@ -57,8 +57,8 @@ def evaluate(
     Returns:
       The figures, as `metrics.json` has them: overlap averaged over the defective images
       (`defect_iou`, `defect_dice`) and of the summed pixels of all images (`set_iou`,
-      `set_dice`) at the calibrated threshold; rankings of images and pixels; the confusion table
-      of images; `at_thresholds`; `per_image`; the largest `image_shape`. None stands where a
+      `set_dice`) at the calibrated threshold; `hits`, the defective images whose likeliest pixel
+      is on the defect; rankings of images and pixels; the confusion table of images; `at_thresholds`; `per_image`; the largest `image_shape`. None stands where a
       figure is undefined.
       And the gallery: the worst and best defective images and the good ones nearest to a false
       alarm, each with `image`, `mask` and `probability`.
@@ -92,6 +92,9 @@ def evaluate(
                 "score": float(outputs["score"][index]),
                 "iou": float(segmentation.iou(image_counts[-1])) if label else None,
                 "dice": float(segmentation.dice(image_counts[-1])) if label else None,
+                "hit": bool(0 < mask.flat[probability[index].argmax()] < segmentation.IGNORE)
+                if label
+                else None,
             }
             per_image.append(row)
             gallery.offer(row, batch["image"][index], batch["mask"][index], probability[index])
@@ -113,6 +116,7 @@ def evaluate(
         "score_threshold": predictor.score_threshold,
         "threshold_source": predictor.calibration.get("source", "not calibrated"),
         **{key: table[-1][key] for key in overlap},
+        "hits": sum(row["hit"] is True for row in per_image),
         "image_auroc": _number(ranking.auroc(scores, defective)),
         "image_ap": _number(ranking.average_precision(scores, defective)),
         "pixel_auroc": _number(pixels.auroc()),

@@ -12,6 +12,7 @@ from absl import logging
 from builders.atomic import replacing
 from tfds_datasets.images import BrokenImageError, read_image
 from zoo import image_files, pictures
+from zoo.evaluate import defect_probability
 
 
 def predict_files(
@@ -59,9 +60,9 @@ def index_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
     A pixel is defective where the probability of any defect exceeds the threshold; its type is
     then the likeliest one.
     """
+    defect = defect_probability(probability) > threshold
     if probability.shape[-1] == 1:
-        return (probability[..., 0] > threshold).astype(np.uint8)
-    defect = 1.0 - probability[..., 0] > threshold
+        return defect.astype(np.uint8)
     return np.where(defect, 1 + np.argmax(probability[..., 1:], axis=-1), 0).astype(np.uint8)
 
 
