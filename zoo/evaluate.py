@@ -58,8 +58,9 @@ def evaluate(
       The figures, as `metrics.json` has them: overlap averaged over the defective images
       (`defect_iou`, `defect_dice`) and of the summed pixels of all images (`set_iou`,
       `set_dice`) at the calibrated threshold; `hits`, the defective images whose likeliest pixel
-      is on the defect; rankings of images and pixels; the confusion table of images; `at_thresholds`; `per_image`; the largest `image_shape`. None stands where a
-      figure is undefined.
+      is on the defect; rankings of images and pixels; the confusion table of images;
+      `at_thresholds`; `per_image`; the largest `image_shape`. None stands where a figure is
+      undefined.
       And the gallery: the worst and best defective images and the good ones nearest to a false
       alarm, each with `image`, `mask` and `probability`.
 
