@@ -185,10 +185,12 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
       ValueError: the module, the recipe or a field is unknown; the message lists the valid ones.
     """
     if module not in RECIPES:
-        raise ValueError(
-            f"Argument `module` must be one of the handles that `python -m zoo list` prints, "
-            f"{', '.join(sorted(RECIPES)[:3])}, ... Received: {module!r}"
-        )
+        families: dict[str, list[str]] = {}
+        for handle in RECIPES:
+            family, _, config = handle.rpartition("/")
+            families.setdefault(family, []).append(config)
+        valid = "; or ".join(f"{key}/ and {', '.join(names)}" for key, names in families.items())
+        raise ValueError(f"Argument `module` must be {valid}. Received: {module!r}")
     if name not in RECIPES[module]:
         raise ValueError(
             f"Argument `recipe` must be one of {', '.join(RECIPES[module])} for {module}. "

@@ -84,7 +84,9 @@ def train(
         _check_same(run, recipe)
         logging.info("%s is done already.", run)
         return run
-    if partial.exists():
+    # A test split that is not there shall be found now rather than after hours of training.
+    datasets.read_examples(builder, recipe.test_split, mask_feature=recipe.mask_feature)
+    if list(partial.glob("backup/epoch_*")) or (partial / run_dir.WEIGHTS_FILE).is_file():
         if not resume:
             raise ValueError(
                 f"{partial} holds an unfinished run. Go on with it by --resume, or choose another "
