@@ -66,7 +66,7 @@ class Recipe:
         "epochs without a better validation IoU before training stops; none: never", 15
     )
     reduce_lr_patience: int | None = _field(
-        "epochs without a lower validation loss before the learning rate halves; none: never", 5
+        "epochs without a better validation IoU before the learning rate halves; none: never", 5
     )
     weights: str = _field("which weights to keep: best (by validation IoU) or last", "best")
 

@@ -161,11 +161,7 @@ def _callbacks(recipe, partial, validation, *, tensorboard) -> list[keras.callba
         )
     if recipe.reduce_lr_patience is not None:
         counting["reduce_lr"] = keras.callbacks.ReduceLROnPlateau(
-            # Not the IoU, which stays at zero while training finds its way in.
-            monitor="val_loss",
-            patience=recipe.reduce_lr_patience,
-            factor=0.5,
-            verbose=1,
+            monitor="val_iou", mode="max", patience=recipe.reduce_lr_patience, factor=0.5, verbose=1
         )
     defective = validation.filter(lambda example: example["label"] > 0).take(PICTURED_IMAGES)
     batch = next(input_pipeline.same_size_batches(defective).as_numpy_iterator(), None)
