@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MODULE := tiny_unet/dagm_synthetic/class_1_small
 DEMO := demo
+RUN := $(DEMO)/runs/$(MODULE)/default_seed0
 
 .PHONY: demo test lint clean
 
@@ -14,6 +15,16 @@ $(VENV)/installed: setup.cfg pyproject.toml tests/constraints.txt
 	touch $@
 
 $(VENV)/installed_test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python -m zoo train --module=$(MODULE) --runs_dir=$(DEMO)/runs --data_dir=$(DEMO)/data --resume
+	$(BIN)/python -m export convert --run=$(RUN) --modules_dir=$(DEMO)/modules
+	$(BIN)/python -m zoo evaluate --source=$(DEMO)/modules/$(MODULE)/1 --data_dir=$(DEMO)/data
+	@echo "report   $(RUN)/report.html"
+
+test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
 	touch $@
 

@@ -22,6 +22,8 @@ FIGURES = {
     "defect_iou": "IoU, mean over defective images",
     "defect_dice": "Dice, mean over defective images",
     "set_iou": "IoU, areas summed over the test set",
+    "set_dice": "Dice, areas summed over the test set",
+    "hits": "Defective images whose likeliest pixel is on the defect",
     "image_auroc": "Image AUROC",
     "image_ap": "Image average precision",
     "pixel_auroc": "Pixel AUROC",
@@ -72,6 +74,7 @@ def render(
         recipe=recipe,
         about=about.read_text().strip(),
         calibration=calibration,
+        measured=_measured(metrics),
         figures=_figures(metrics),
         licence=DATA_LICENCES.get(recipe["dataset"].split("/")[0], "see the data set"),
         size=_size(recipe["image_size"]),
@@ -86,12 +89,23 @@ def _size(image_size) -> str:
     return "their own size" if image_size is None else "{}x{} pixels".format(*image_size)
 
 
+def _measured(metrics: dict) -> str:
+    """On what the figures were measured; empty where the metrics do not say."""
+    if not {"dataset", "split", "image_shape"} <= set(metrics):
+        return ""
+    height, width, _ = metrics["image_shape"]
+    return (
+        f"Measured on {metrics['dataset']}, split {metrics['split']}, at {height}x{width} pixels."
+    )
+
+
 def _figures(metrics: dict) -> dict[str, str]:
+    calibrated = ("threshold", "score_threshold")  # stand above the table
     names = [*(name for name in FIGURES if name in metrics), *sorted(set(metrics) - set(FIGURES))]
     return {
         FIGURES.get(name, f"`{name}`"): _number(metrics[name])
         for name in names
-        if not isinstance(metrics[name], list | dict)
+        if name not in calibrated and not isinstance(metrics[name], str | list | dict)
     }
 
 

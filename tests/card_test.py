@@ -75,3 +75,11 @@ def test_other_outputs_and_figures():
 def test_builder_without_a_page(model):
     with pytest.raises(ValueError, match=r"Write export/cards/new_net\.md"):
         render(model, {**RECIPE, "builder": "new_net"})
+
+
+def test_says_on_what_it_was_measured(model):
+    measured = {"dataset": "dagm2007/class_4/1.0.0", "split": "test", "image_shape": [96, 80, 1]}
+    text = render(model, metrics={**METRICS, **measured, "threshold": 0.4, "hits": 7})
+    assert "Measured on dagm2007/class_4/1.0.0, split test, at 96x80 pixels." in text
+    assert "| Defective images whose likeliest pixel is on the defect | 7 |" in text
+    assert "| `threshold` |" not in text and "| `split` |" not in text
