@@ -17,15 +17,15 @@ class PadToMultiple(keras.layers.Layer):
 
     def call(self, image):
         _, height, width, _ = ops.shape(image)
-        return ops.pad(
-            image,
-            [[0, 0], self._before_and_after(height), self._before_and_after(width), [0, 0]],
-            mode="symmetric",
-        )
+        image = ops.take(image, self._mirrored(height), axis=1)
+        return ops.take(image, self._mirrored(width), axis=2)
 
-    def _before_and_after(self, size):
+    def _mirrored(self, size):
+        """Indices of the padded axis: ... 1 0 | 0 1 ... size-1 | size-1 size-2 ..."""
         missing = (-size) % self.multiple
-        return [missing // 2, missing - missing // 2]
+        before = missing // 2
+        place = ops.arange(-before, size + missing - before, dtype="int32") % (2 * size)
+        return ops.minimum(place, 2 * size - 1 - place)
 
     def compute_output_shape(self, input_shape):
         def padded(size):

@@ -30,7 +30,7 @@ def tiny_unet(
     the original cut or filled every image to 512x512 with zeros; `num_classes` may exceed 1.
 
     Args:
-      image_shape: (H, W, C) of the image; H and W may be None for any size from 8 pixels.
+      image_shape: (H, W, C) of the image; H and W may be None for any size.
       num_classes: mask channels K; 1 means defect against good.
       variant: "tiny" (1,850,305 parameters for one channel in and out) or "original"
         (29,137,793).

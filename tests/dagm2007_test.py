@@ -128,7 +128,7 @@ def test_truncated_image_is_named_and_skipped_only_when_asked(tmp_path):
     make_competition(tmp_path, 1)
     broken = tmp_path / "Class1" / "Train" / "0004.PNG"
     broken.write_bytes(broken.read_bytes()[:200])
-    with pytest.raises(Exception, match=r"Train/0004.PNG is truncated"):
+    with pytest.raises(ValueError, match=r"Train/0004.PNG is truncated"):
         build(tmp_path, tmp_path / "data")
     builder = build(tmp_path, tmp_path / "data", skip_broken_images=True)
     assert len(examples(builder)) == 4
