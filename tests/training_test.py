@@ -1,5 +1,6 @@
 """Training end to end on a few small synthetic images."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -178,6 +179,32 @@ def test_unknown_module_or_recipe(arguments, message):
         recipes.get_recipe(*arguments)
     with pytest.raises(ValueError, match="Recipe has no field lr"):
         recipes.get_recipe(MODULE, lr=1)
+
+
+@pytest.mark.parametrize(
+    "name, text, value",
+    [
+        ("epochs", "7", 7),
+        ("learning_rate", "1", 1.0),
+        ("defective_fraction", "0.25", 0.25),
+        ("crop_size", "64,48", (64, 48)),
+        ("defective_only", "true", True),
+        ("builder_args", '{"variant": "original"}', {"variant": "original"}),
+        ("loss", "focal", "focal"),
+    ],
+)
+def test_fields_are_read_from_text(name, text, value):
+    field = next(field for field in dataclasses.fields(recipes.Recipe) if field.name == name)
+    assert recipes.parse_field(field, text) == value
+    if name != "loss":
+        with pytest.raises(ValueError, match=r"must be .*Received: '\[x'"):
+            recipes.parse_field(field, "[x")
+
+
+def test_builder_arguments_are_merged():
+    recipe = recipes.get_recipe(MODULE, builder_args={"variant": "original"})
+    assert recipe.builder_args["variant"] == "original"
+    assert recipe.builder_args["image_shape"] == [None, None, 1]
 
 
 def pipeline_recipe(**changes):

@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when i
 
 from absl import app, flags, logging
 
-from zoo.recipes import RECIPES, Recipe, get_recipe
+from zoo.recipes import RECIPES, Recipe, get_recipe, parse_field, type_name
 
 USAGE = """Usage: python -m zoo COMMAND [flags]
 
@@ -67,28 +67,16 @@ _FIXED_FIELDS = ("module", "name", "builder", "dataset", "class_names")
 
 
 class _FieldParser(flags.ArgumentParser):
-    """Reads a field of a recipe: a word, JSON, or numbers with commas between."""
+    """Reads one field of a recipe; `none` stays a word, since None means that no flag was given."""
 
     def __init__(self, field: dataclasses.Field):
         self.field = field
-        self.syntactic_help = f"{field.type}".replace("<class '", "").replace("'>", "")
+        self.syntactic_help = type_name(field)
 
     def parse(self, argument):
-        if not isinstance(argument, str):
+        if not isinstance(argument, str) or argument.lower() == "none":
             return argument
-        if argument.lower() == "none":
-            return "none"
-        if self.field.type is str:
-            return argument
-        try:
-            if "tuple" in str(self.field.type):
-                return tuple(int(number) for number in argument.split(","))
-            value = json.loads(argument)
-        except ValueError as error:
-            raise ValueError(f"must be {self.syntactic_help}. Received: {argument!r}") from error
-        if self.field.type in (int, bool, dict) and not isinstance(value, self.field.type):
-            raise ValueError(f"must be {self.syntactic_help}. Received: {argument!r}")
-        return float(value) if "float" in str(self.field.type) else value
+        return parse_field(self.field, argument)
 
 
 _RECIPE_FLAGS = {
@@ -102,7 +90,7 @@ _RECIPE_FLAGS = {
 
 def _recipe_changes() -> dict:
     return {
-        name: None if flag.value == "none" else flag.value
+        name: None if str(flag.value).lower() == "none" else flag.value
         for name, flag in _RECIPE_FLAGS.items()
         if flag.present
     }

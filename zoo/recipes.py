@@ -5,6 +5,7 @@ field of `Recipe` is also a flag of `python -m zoo`.
 """
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -179,7 +180,7 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
     Args:
       module: a handle of `RECIPES`.
       name: a recipe of that module.
-      **changes: fields of `Recipe` that shall differ from the recipe.
+      **changes: fields of `Recipe` that shall differ from the recipe; `builder_args` is merged.
 
     Raises:
       ValueError: the module, the recipe or a field is unknown; the message lists the valid ones.
@@ -207,4 +208,35 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
         "dataset": dataset,
         **RECIPES[module][name],
     }
+    if "builder_args" in changes:
+        changes["builder_args"] = {**values["builder_args"], **changes["builder_args"]}
     return Recipe(**{**values, **changes})
+
+
+def type_name(field: dataclasses.Field) -> str:
+    """The type of a field as a reader writes it, such as `int | None`."""
+    return field.type.__name__ if isinstance(field.type, type) else str(field.type)
+
+
+def parse_field(field: dataclasses.Field, text: str):
+    """Reads the value of a field of `Recipe` from text: a word, JSON, or numbers with commas.
+
+    Raises:
+      ValueError: the text is no value of the field's type.
+    """
+    if field.type is str:
+        return text
+    try:
+        if "tuple" in type_name(field):
+            return tuple(int(number) for number in text.split(","))
+        value = json.loads(text)
+        return float(value) if "float" in type_name(field) else _checked(field, value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"must be {type_name(field)}. Received: {text!r}") from error
+
+
+def _checked(field, value):
+    kind = next(kind for kind in (bool, int, dict) if kind.__name__ in type_name(field))
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
