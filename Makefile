@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable
 MODULE := tiny_unet/dagm_synthetic/class_1_small
 DEMO := demo
 RUN := $(DEMO)/runs/$(MODULE)/default_seed0
@@ -11,11 +12,11 @@ RUN := $(DEMO)/runs/$(MODULE)/default_seed0
 $(VENV)/installed: setup.cfg pyproject.toml tests/constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade --constraint tests/constraints.txt --editable .
+	$(PIP_INSTALL) .
 	touch $@
 
 $(VENV)/installed_test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
+	$(PIP_INSTALL) '.[test]'
 	touch $@
 
 demo: $(VENV)/installed
@@ -23,16 +24,6 @@ demo: $(VENV)/installed
 	$(BIN)/python -m export convert --run=$(RUN) --modules_dir=$(DEMO)/modules
 	$(BIN)/python -m zoo evaluate --source=$(DEMO)/modules/$(MODULE)/1 --data_dir=$(DEMO)/data
 	@echo "report   $(RUN)/report.html"
-
-test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
-	touch $@
-
-demo: $(VENV)/installed
-	$(BIN)/python -m zoo train --module=$(MODULE) --runs_dir=$(DEMO)/runs --data_dir=$(DEMO)/data --resume
-	$(BIN)/python -m export convert --run=$(DEMO)/runs/$(MODULE)/default_seed0 --modules_dir=$(DEMO)/modules
-	$(BIN)/python -m zoo evaluate --source=$(DEMO)/modules/$(MODULE)/1 --data_dir=$(DEMO)/data --output_dir=$(DEMO)/measured
-	@echo "module  $(DEMO)/modules/$(MODULE)/1"
 
 test: $(VENV)/installed_test
 	$(BIN)/python -m pytest

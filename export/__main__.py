@@ -18,7 +18,6 @@ VERSION = flags.DEFINE_integer(
 HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to serve on; 0.0.0.0 answers everybody.")
 PORT = flags.DEFINE_integer("port", 8500, "Port to serve on.", lower_bound=0, upper_bound=65535)
 
-flags.FLAGS.set_default("verbosity", logging.WARNING)  # TensorFlow reports every written file
 
 USAGE = """Usage: python -m export COMMAND [flags]
 
@@ -65,6 +64,7 @@ COMMANDS = {"convert": convert, "serve": serve}
 
 
 def main(argv) -> int:
+    logging.set_verbosity(logging.WARNING)  # TensorFlow reports every written file
     words = argv[1:]
     if len(words) != 1 or words[0] not in COMMANDS:
         print(USAGE, file=sys.stderr)
