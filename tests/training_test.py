@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -11,11 +9,9 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 
-import tfds_datasets
 from builders import run_dir
-from zoo import datasets, input_pipeline, optimizers, recipes
+from zoo import optimizers, recipes
 from zoo.train import run_path, train
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
@@ -26,17 +22,6 @@ SMALL = {
     "epochs": 3,
     "early_stopping_patience": None,
 }
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    """The first 120 images of each split; their folds hold defective and good ones."""
-    folder = tmp_path_factory.mktemp("data")
-    builder = tfds_datasets.DATASETS["dagm_synthetic"](config="class_1_small", data_dir=folder)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(max_examples_per_split=120)
-    )
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -207,65 +192,6 @@ def test_builder_arguments_are_merged():
     assert recipe.builder_args["image_shape"] == [None, None, 1]
 
 
-def pipeline_recipe(**changes):
-    return recipes.get_recipe(MODULE, **{**SMALL, "image_size": None, **changes})
-
-
-@pytest.fixture
-def builder(data_dir):
-    return datasets.prepare_dataset("dagm_synthetic/class_1_small", data_dir=data_dir)
-
-
-def test_batches_are_balanced_and_equal_when_resumed(builder):
-    recipe = pipeline_recipe(batch_size=4, crop_size=(48, 64))
-    batches = [
-        (image.numpy(), target["mask_logits"].numpy())
-        for image, target in input_pipeline.training_batches(builder, recipe)
-    ]
-    assert len(batches) == recipe.epochs * recipe.steps_per_epoch
-    for image, mask in batches:
-        assert image.shape == (4, 48, 64, 1) and image.dtype == np.float32
-        assert (mask.reshape(4, -1).max(axis=1) > 0).tolist() == [True, True, False, False]
-    resumed = input_pipeline.training_batches(builder, recipe, first_epoch=2)
-    for (image, mask), (image_again, again) in zip(batches[4:], resumed, strict=True):
-        np.testing.assert_array_equal(image, image_again)
-        np.testing.assert_array_equal(mask, again["mask_logits"])
-    assert len({image.tobytes() for image, _ in batches}) == len(batches)
-
-
-def test_folds_keep_validation_out_of_training(builder):
-    recipe = pipeline_recipe()
-    names = {
-        kind: {
-            example["file_name"]
-            for example in datasets.read_examples(builder, "train", folds=folds).as_numpy_iterator()
-        }
-        for kind, folds in (
-            ("train", input_pipeline.training_folds(recipe)),
-            ("validation", recipe.validation_folds),
-        )
-    }
-    assert not names["train"] & names["validation"]
-    assert len(names["train"] | names["validation"]) == 120
-
-
-def test_resizing_keeps_masks_binary(builder):
-    for example in datasets.read_examples(builder, "test", image_size=(50, 70)):
-        assert example["image"].shape == (50, 70, 1)
-        assert set(np.unique(example["mask"])) <= {0, 1}
-
-
-@pytest.mark.parametrize("dataset", ["dagm", "dagm2007/class_0"])
-def test_unknown_dataset_lists_the_valid_ones(dataset, tmp_path):
-    with pytest.raises(ValueError, match=r"dagm2007.*Received"):
-        datasets.prepare_dataset(dataset, data_dir=tmp_path)
-
-
-def test_missing_archive_says_what_to_do(tmp_path):
-    with pytest.raises(ValueError, match=r"--manual_dir[\s\S]*Class1/Train/Label/Labels.txt"):
-        datasets.prepare_dataset("dagm2007/class_1", data_dir=tmp_path)
-
-
 def test_rmsprop_starts_like_tensorflow_1():
     import keras
 
@@ -275,36 +201,3 @@ def test_rmsprop_starts_like_tensorflow_1():
     optimizer.apply([np.ones(2, np.float32)])
     # ms = 0.9 * 1 + 0.1 * 1 = 1, mg = 0.1: step = 1e-4 / sqrt(1 - 0.01)
     np.testing.assert_allclose(variable.numpy(), -1e-4 / np.sqrt(0.99), rtol=1e-5)
-
-
-def command(*arguments, cwd) -> subprocess.CompletedProcess:
-    root = pathlib.Path(__file__).parent.parent
-    return subprocess.run(
-        [sys.executable, "-m", "zoo", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (("fly",), "must be one of list, train, evaluate"),
-        (("train",), "error: Flag --module is needed"),
-        (("train", "--module=tiny_unet/none"), "must be tiny_unet/dagm2007/ and class_1"),
-        (("train", "--module=x", "--epochs=many"), "must be int"),
-        (("train", f"--module={MODULE}", "--xla=maybe"), "must be one of auto, on, off"),
-    ],
-)
-def test_command_line_errors_are_short(arguments, message, tmp_path):
-    result = command(*arguments, cwd=tmp_path)
-    assert result.returncode != 0
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_list_names_every_module(tmp_path):
-    result = command("list", cwd=tmp_path)
-    assert [line.split()[0] for line in result.stdout.splitlines()] == list(recipes.RECIPES)

@@ -1,0 +1,17 @@
+"""The small data set that several tests learn from."""
+
+import pytest
+import tensorflow_datasets as tfds
+
+import tfds_datasets
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """The first 120 images of each split; their folds hold defective and good ones."""
+    folder = tmp_path_factory.mktemp("data")
+    builder = tfds_datasets.DATASETS["dagm_synthetic"](config="class_1_small", data_dir=folder)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(max_examples_per_split=120)
+    )
+    return folder

@@ -1,0 +1,69 @@
+"""Folds, resizing and batches of a few small synthetic images."""
+
+import numpy as np
+import pytest
+
+from zoo import datasets, input_pipeline, recipes
+
+MODULE = "tiny_unet/dagm_synthetic/class_1_small"
+
+
+def pipeline_recipe(**changes):
+    return recipes.get_recipe(
+        MODULE, **{"batch_size": 2, "steps_per_epoch": 2, "epochs": 3, **changes}
+    )
+
+
+@pytest.fixture
+def builder(data_dir):
+    return datasets.prepare_dataset("dagm_synthetic/class_1_small", data_dir=data_dir)
+
+
+def test_batches_are_balanced_and_equal_when_resumed(builder):
+    recipe = pipeline_recipe(batch_size=4, crop_size=(48, 64))
+    batches = [
+        (image.numpy(), target["mask_logits"].numpy())
+        for image, target in input_pipeline.training_batches(builder, recipe)
+    ]
+    assert len(batches) == recipe.epochs * recipe.steps_per_epoch
+    for image, mask in batches:
+        assert image.shape == (4, 48, 64, 1) and image.dtype == np.float32
+        assert (mask.reshape(4, -1).max(axis=1) > 0).tolist() == [True, True, False, False]
+    resumed = input_pipeline.training_batches(builder, recipe, first_epoch=2)
+    for (image, mask), (image_again, again) in zip(batches[4:], resumed, strict=True):
+        np.testing.assert_array_equal(image, image_again)
+        np.testing.assert_array_equal(mask, again["mask_logits"])
+    assert len({image.tobytes() for image, _ in batches}) == len(batches)
+
+
+def test_folds_keep_validation_out_of_training(builder):
+    recipe = pipeline_recipe()
+    names = {
+        kind: {
+            example["file_name"]
+            for example in datasets.read_examples(builder, "train", folds=folds).as_numpy_iterator()
+        }
+        for kind, folds in (
+            ("train", input_pipeline.training_folds(recipe)),
+            ("validation", recipe.validation_folds),
+        )
+    }
+    assert not names["train"] & names["validation"]
+    assert len(names["train"] | names["validation"]) == 120
+
+
+def test_resizing_keeps_masks_binary(builder):
+    for example in datasets.read_examples(builder, "test", image_size=(50, 70)):
+        assert example["image"].shape == (50, 70, 1)
+        assert set(np.unique(example["mask"])) <= {0, 1}
+
+
+@pytest.mark.parametrize("dataset", ["dagm", "dagm2007/class_0"])
+def test_unknown_dataset_lists_the_valid_ones(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"dagm2007.*Received"):
+        datasets.prepare_dataset(dataset, data_dir=tmp_path)
+
+
+def test_missing_archive_says_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match=r"--manual_dir[\s\S]*Class1/Train/Label/Labels.txt"):
+        datasets.prepare_dataset("dagm2007/class_1", data_dir=tmp_path)
