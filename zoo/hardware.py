@@ -1,5 +1,6 @@
 """What this machine is, and the numeric settings that suit it."""
 
+import importlib.metadata
 import os
 import pathlib
 import platform
@@ -46,17 +47,12 @@ def gpu_names() -> list[str]:
 
 def cpu_features() -> set[str]:
     """Instruction sets of the CPU; empty where the system does not tell (not Linux)."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return set()
-    return set(" ".join(line for line in lines if line.startswith(("flags", "Features"))).split())
+    lines = (line for line in _cpu_info() if line.startswith(("flags", "Features")))
+    return set(" ".join(lines).split())
 
 
 def describe() -> dict:
     """Versions and devices, for `environment.json`."""
-    import importlib.metadata
-
     packages = ("tensorflow", "keras", "tensorflow-datasets", "numpy")
     return {
         "python": platform.python_version(),
@@ -72,9 +68,15 @@ def describe() -> dict:
 
 
 def _cpu_name() -> str:
+    names = (
+        line.partition(":")[2].strip() for line in _cpu_info() if line.startswith("model name")
+    )
+    return next(names, platform.processor())
+
+
+def _cpu_info() -> list[str]:
+    """The lines in which Linux describes its processors; none on another system."""
     try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        return pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+        return []

@@ -7,7 +7,8 @@ float32 under every dtype policy and run over the whole batch, as in UNet_Indust
 
 from keras import ops
 
-IGNORE = 255
+from zoo.metrics.segmentation import IGNORE
+
 SMOOTH = 1.0  # added to both sides of a ratio, so that an empty mask has a loss
 ADAPTIVE_SWITCH = 0.3  # Dice loss below which `adaptive` leaves the cross-entropy
 FOCAL_GAMMA = 2.0  # Lin et al., arXiv:1708.02002
