@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import charts, report, verdict
+from zoo import charts, report
 from zoo.recipes import get_recipe
 
 THRESHOLDS = (0.05, 0.125, 0.25, 0.5, 0.75, 0.85, 0.95, 0.99)
@@ -226,26 +226,6 @@ def test_a_failure_leaves_the_old_report(tmp_path):
         write(path, gallery=[{"kind": "worst"}])
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize(
-    ("missed", "alarms", "sentence"),
-    [
-        (0, 0, "Of 100 defective parts 0 pass, of 100 good parts 0 are rejected."),
-        (1, 2, "Of 100 defective parts fewer than 1 passes, of 100 good parts 1 is rejected."),
-        (299, 200, "Of 100 defective parts more than 99 pass, of 100 good parts 100 are rejected."),
-    ],
-)
-def test_verdict_never_rounds_an_error_away(missed, alarms, sentence):
-    metrics = make_metrics(defective=300, good=200, missed=missed, alarms=alarms)
-    assert verdict.sentence(metrics) == sentence
-
-
-def test_upper_bound():
-    # no error in n trials: (1 - p)^n = 0.05
-    assert verdict.upper_bound(0, 59) == pytest.approx(1 - 0.05 ** (1 / 59))
-    assert verdict.upper_bound(5, 5) == 1.0
-    assert verdict.upper_bound(1, 41) > 1 / 41
 
 
 def test_chart_without_a_value_is_none():
