@@ -2,15 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import ground_truth, maps
-from zoo.maps import MapFile
+from zoo import maps
 
 SCORES = np.array([[0.5, -2.0, 3.25], [1e-7, 7.0, 0.125]], np.float32)
-MASK = np.array([[0, 255, 0], [0, 255, 255]], np.uint8)
-DEFECTS = {
-    64: {"defect_name": "bent", "saturation_threshold": 2, "relative_saturation": False},
-    255: {"defect_name": "lost", "saturation_threshold": 0.5, "relative_saturation": True},
-}
 
 
 def save_tiff(path, scores, compression=None):
@@ -56,9 +50,9 @@ def test_nan_is_left_to_the_evaluator(tmp_path):
 @pytest.mark.parametrize("suffix", [".npy", ".tiff"])
 def test_8_bits_warn_of_ties(tmp_path, suffix):
     path = (tmp_path / "a").with_suffix(suffix)
-    {".npy": np.save, ".tiff": save_tiff}[suffix](path, MASK)
+    {".npy": np.save, ".tiff": save_tiff}[suffix](path, np.array([[0, 255]], np.uint8))
     with pytest.warns(UserWarning, match="pixels tie"):
-        np.testing.assert_array_equal(maps.read_map(path), MASK)
+        np.testing.assert_array_equal(maps.read_map(path), [[0, 255]])
 
 
 @pytest.mark.parametrize(
@@ -98,16 +92,15 @@ def test_another_suffix(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-@pytest.mark.parametrize("suffix", [".npy", ".npz", ".tiff", ".png"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".tiff"])
 def test_truncated_files_are_named(tmp_path, suffix):
     whole, cut = (tmp_path / "whole").with_suffix(suffix), (tmp_path / "cut").with_suffix(suffix)
-    write = {".npy": np.save, ".npz": np.savez, ".tiff": save_tiff}.get(suffix)
-    write(whole, SCORES) if write else Image.fromarray(MASK).save(whole)
+    {".npy": np.save, ".npz": np.savez, ".tiff": save_tiff}[suffix](whole, SCORES)
     content = whole.read_bytes()
     for length in (0, 3, len(content) // 2, len(content) - 30):
         cut.write_bytes(content[:length])
         with pytest.raises(ValueError, match=f"cut{suffix} .* again"):
-            maps.read_map(cut) if write else ground_truth.read_mask(cut)
+            maps.read_map(cut)
 
 
 def test_enlarged_by_half_pixel_centres():
@@ -138,106 +131,3 @@ def test_resizing_is_symmetric_and_keeps_the_range(shape):
     )
     assert scores.min() <= resized.min() + 1e-6 and resized.max() <= scores.max() + 1e-6
     np.testing.assert_array_equal(maps.resize_map(np.full((7, 5), 0.3), shape), np.float32(0.3))
-
-
-def save_mask(path, kind):
-    """MASK as the PNG files of several tools hold it."""
-    grey = Image.fromarray(MASK)
-    if kind == "indexed":  # black and white, in the other order
-        grey = Image.fromarray(np.where(MASK, 0, 1).astype(np.uint8), "P")
-        grey.putpalette([255, 255, 255, 0, 0, 0])
-    elif kind == "colour map":
-        grey = Image.fromarray(MASK // 255, "P")
-        grey.putpalette([0, 0, 0, 128, 0, 0])
-    elif kind == "ones":
-        grey = Image.fromarray(MASK // 255)
-    elif kind == "16 bits":
-        grey = Image.fromarray(MASK.astype(np.uint16))
-    elif kind != "L":
-        grey = grey.convert(kind)
-    grey.save(path)
-
-
-@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
-@pytest.mark.parametrize(
-    "kind", ["L", "1", "P", "RGB", "RGBA", "LA", "ones", "indexed", "colour map", "16 bits"]
-)
-def test_masks_of_every_kind(tmp_path, kind):
-    save_mask(tmp_path / "a.png", kind)
-    mask = ground_truth.read_mask(tmp_path / "a.png")
-    assert mask.dtype == bool
-    np.testing.assert_array_equal(mask, MASK > 0)
-
-
-def test_grey_levels_need_a_threshold(tmp_path):
-    levels = np.array([[0, 100, 127, 128, 255]], np.uint8)
-    Image.fromarray(levels).save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png .*100, 127, 128:.*ground_truth_threshold"):
-        ground_truth.read_mask(tmp_path / "a.png")
-    mask = ground_truth.read_mask(tmp_path / "a.png", 127)
-    np.testing.assert_array_equal(mask, levels > 127)
-
-
-def test_colours_are_refused(tmp_path):
-    Image.fromarray(np.array([[[255, 0, 0], [0, 0, 0]]], np.uint8)).save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png is in colour"):
-        ground_truth.read_mask(tmp_path / "a.png", 127)
-
-
-def test_good_without_mask_has_the_size_of_its_image(tmp_path):
-    Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(tmp_path / "a.png")
-    item = MapFile("good/a.npy", tmp_path / "a.npy", "good", (), tmp_path / "a.png")
-    assert ground_truth.truth_shape(item) == (4, 6)
-    mask = ground_truth.read_truth(item, shape=(9, 9))
-    assert mask.shape == (4, 6) and mask.dtype == bool and not mask.any()
-    alone = item._replace(image_path=None)
-    assert ground_truth.truth_shape(alone) is None
-    assert ground_truth.read_truth(alone, shape=(9, 9)).shape == (9, 9)
-    with pytest.raises(ValueError, match=r"a\.npy's ground truth is unknown.*set `shape`"):
-        ground_truth.read_truth(alone)
-
-
-def test_good_with_a_defect_in_its_mask(tmp_path):
-    Image.fromarray(MASK).save(tmp_path / "a.png")
-    item = MapFile("good/a.npy", tmp_path / "a.npy", "good", (tmp_path / "a.png",))
-    with pytest.raises(ValueError, match=r"a\.png marks a defect in an image .* good"):
-        ground_truth.read_truth(item)
-    mask = ground_truth.read_truth(item._replace(label="hole"))
-    np.testing.assert_array_equal(mask, MASK > 0)
-
-
-def loco_item(tmp_path, *channels):
-    for index, channel in enumerate(channels):
-        Image.fromarray(np.asarray(channel, np.uint8)).save(tmp_path / f"{index:03}.png")
-    paths = tuple(tmp_path / f"{index:03}.png" for index in range(len(channels)))
-    return MapFile("x/a.npy", tmp_path / "a.npy", "logical_anomalies", paths, defects=DEFECTS)
-
-
-def test_loco_regions_overlap_and_saturate(tmp_path):
-    item = loco_item(tmp_path, [[64, 64, 64]], [[0, 255, 255]], [[255, 255, 255]], [[0, 0, 255]])
-    regions = ground_truth.read_truth(item)
-    np.testing.assert_array_equal(regions[1].mask, [[False, True, True]])
-    # 2 of 3 pixels; half of 2; half of 3 rounded down; half of 1, but one pixel at least
-    assert [region.saturation_area for region in regions] == [2, 1, 1, 1]
-
-
-def test_loco_saturation_is_capped_at_the_area(tmp_path):
-    with pytest.warns(UserWarning, match=r"000\.png marks 1 pixels.*threshold 2 of bent"):
-        (region,) = ground_truth.read_truth(loco_item(tmp_path, [[0, 0, 64]]))
-    assert region.saturation_area == 1
-
-
-@pytest.mark.parametrize(
-    "channel, received", [([[64, 255]], "64, 255"), ([[0, 0]], "none"), ([[0, 7]], "7")]
-)
-def test_loco_channels_have_one_known_level(tmp_path, channel, received):
-    with pytest.raises(ValueError, match=rf"000\.png .*\(64, 255\)\. Received: {received}\."):
-        ground_truth.read_truth(loco_item(tmp_path, channel))
-
-
-def test_loco_channels_have_one_size_and_no_threshold(tmp_path):
-    item = loco_item(tmp_path, [[64, 64]], [[255], [255]])
-    with pytest.raises(ValueError, match=r"001\.png has the size \(2, 1\)"):
-        ground_truth.read_truth(item)
-    with pytest.raises(ValueError, match="`ground_truth_threshold` must be None in MVTec LOCO"):
-        ground_truth.read_truth(item, ground_truth_threshold=3)

@@ -2,6 +2,7 @@
 
 import pathlib
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -22,7 +23,7 @@ def read_truth(
 
     Args:
       item: from `zoo.map_layouts.find_maps`.
-      shape: (H, W) of a good image that has neither a mask nor an image file.
+      shape: (H, W) of a good image that has neither a mask nor an image file; see `common_shape`.
       ground_truth_threshold: grey levels above it are defect. None allows 0, 1 and 255 alone.
 
     Returns:
@@ -66,6 +67,16 @@ def truth_shape(item: MapFile) -> tuple[int, int] | None:
             return image.height, image.width
     except Exception as error:  # what damaged files raise has no common class
         raise _unreadable_image(path, error) from error
+
+
+def common_shape(items: Iterable[MapFile]) -> tuple[int, int] | None:
+    """(H, W) of all ground truth whose size is known, for images without any; None if it differs.
+
+    Good images must count in pixels of the same size as defective ones, whatever size their map
+    has, or the share of false alarms is wrong.
+    """
+    shapes = {truth_shape(item) for item in items} - {None}
+    return shapes.pop() if len(shapes) == 1 else None
 
 
 def read_mask(path: pathlib.Path, ground_truth_threshold: float | None = None) -> np.ndarray:

@@ -6,7 +6,7 @@ import zipfile
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 GOOD = "good"
 NPZ_KEY = "anomaly_map"  # the array that is read where an .npz file has several
@@ -87,10 +87,15 @@ def _read_npz(path: pathlib.Path) -> np.ndarray:
 
 
 def _read_tiff(path: pathlib.Path) -> np.ndarray:
-    with Image.open(path, formats=["TIFF"]) as image:
-        if image.n_frames > 1:
-            raise ValueError(f"it has {image.n_frames} pages")
-        return np.asarray(image)
+    try:
+        with Image.open(path, formats=["TIFF"]) as image:
+            if image.n_frames > 1:
+                raise ValueError(f"it has {image.n_frames} pages")
+            return np.asarray(image)
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            "it is truncated, or no TIFF of one channel of 32-bit floats or integers"
+        ) from error
 
 
 READERS = {".npy": _read_npy, ".npz": _read_npz, ".tif": _read_tiff, ".tiff": _read_tiff}
