@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from zoo.metrics import ranking, segmentation
+from zoo.metrics import decisions, ranking, segmentation
 from zoo.predictor import Predictor
 
 GALLERY_IMAGES = 6  # pictures a report shows of each kind
@@ -122,7 +122,7 @@ def evaluate(
         "image_ap": _number(ranking.average_precision(scores, defective)),
         "pixel_auroc": _number(pixels.auroc()),
         "pixel_ap": _number(pixels.average_precision()),
-        **segmentation.image_decisions(scores, defective, predictor.score_threshold),
+        **decisions.image_decisions(scores, defective, predictor.score_threshold),
         "seconds": seconds,
         "images_per_second": len(per_image) / seconds,
         "at_thresholds": table[:-1],
@@ -148,7 +148,7 @@ def _threshold_table(counts, scores, defective, thresholds) -> list[dict]:
             "set_iou": float(segmentation.iou(summed[i])),
             "set_dice": float(segmentation.dice(summed[i])),
             "nvidia_dice_mean": float(nvidia[i]),
-            **segmentation.image_decisions(scores, defective, threshold),
+            **decisions.image_decisions(scores, defective, threshold),
         }
         for i, threshold in enumerate(thresholds)
     ]

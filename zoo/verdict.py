@@ -1,8 +1,6 @@
 """Says in plain words how many parts are judged wrongly, and how sure that is."""
 
-from scipy import special
-
-CONFIDENCE = 0.95
+from zoo.metrics.decisions import CONFIDENCE, wilson_interval
 
 
 def sentence(metrics: dict) -> str:
@@ -19,7 +17,7 @@ def sentence(metrics: dict) -> str:
 
 
 def counts(metrics: dict) -> list[str]:
-    """What the sentence rests on: counts, and how bad the truth may be behind them."""
+    """What the sentence rests on: counts, and between which shares the truth behind them lies."""
     sentences = []
     good = metrics["images"] - metrics["defective"]
     for name, wrong, total, one, many in (
@@ -29,23 +27,13 @@ def counts(metrics: dict) -> list[str]:
         if not total:
             sentences.append(f"No {name} image was measured, so nothing is known about them.")
             continue
-        bound = 100 * upper_bound(wrong, total)
+        low, high = (100 * bound for bound in wilson_interval(wrong, total))
         sentences.append(
             f"{wrong} of {total} {name} images {_verb(str(wrong), one, many)}; with so many "
-            f"measured, the true share is at most {bound:.1f}% ({CONFIDENCE:.0%} confidence)."
+            f"measured, the true share lies between {low:.3g}% and {high:.3g}% "
+            f"({CONFIDENCE:.0%} confidence)."
         )
     return sentences
-
-
-def upper_bound(wrong: int, total: int) -> float:
-    """The highest error rate that would still show at most `wrong` errors in 5 % of all trials.
-
-    Source: Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 1934;
-    one-sided.
-    """
-    if wrong == total:
-        return 1.0
-    return float(special.betaincinv(wrong + 1, total - wrong, CONFIDENCE))
 
 
 def _per_hundred(part: int, total: int) -> str:

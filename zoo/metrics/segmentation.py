@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 IGNORE = 255
+MOST_LEVELS = 255  # what a uint8 can count
 # The thresholds that UNet_Industrial reports.
 THRESHOLDS = (0.05, 0.125, 0.25, 0.5, 0.75, 0.85, 0.95, 0.99)
 NVIDIA_SMOOTH = 1e-5
@@ -24,18 +25,119 @@ def pixel_counts(probability: np.ndarray, mask: np.ndarray, thresholds) -> np.nd
     Raises:
       ValueError: the shapes differ.
     """
-    if probability.shape != mask.shape:
+    return level_counts(threshold_levels(probability, thresholds), mask, len(thresholds))
+
+
+def threshold_levels(scores: np.ndarray, thresholds) -> np.ndarray:
+    """Says how many thresholds each score exceeds: one small picture for every threshold.
+
+    Args:
+      scores: float [H, W], without NaN.
+      thresholds: in increasing order, T of them, at most 255. Scores of float32 or less are
+        compared in float32, as `scores > threshold` compares them.
+
+    Returns:
+      uint8 [H, W] from 0 to T; `levels > i` is `scores > thresholds[i]`.
+
+    Raises:
+      ValueError: a score is NaN, or the thresholds are too many or not in order.
+    """
+    scores = np.asarray(scores)
+    thresholds = np.asarray(thresholds, np.result_type(scores, np.float32))
+    if len(thresholds) > MOST_LEVELS or (np.diff(thresholds) < 0).any():
         raise ValueError(
-            "Arguments `probability` and `mask` must have one shape. "
-            f"Received: {probability.shape} and {mask.shape}"
+            f"Argument `thresholds` must be at most {MOST_LEVELS} numbers in increasing order. "
+            f"Received {len(thresholds)}: {thresholds}"
         )
-    valid = mask != IGNORE
-    defect = (mask[valid] > 0).astype(np.int64)
-    exceeded = np.searchsorted(thresholds, probability[valid], side="left")
-    num = len(thresholds) + 1
-    counts = np.bincount(exceeded + num * defect, minlength=2 * num).reshape(2, num)
-    above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]  # [background or defect, T]
-    return np.stack([above[1], above.sum(axis=0), np.full(num - 1, defect.sum())], axis=1)
+    if np.isnan(scores).any():
+        raise ValueError("Argument `scores` must be numbers. Received: NaN")
+    return np.searchsorted(thresholds, scores, side="left").astype(np.uint8)
+
+
+def level_counts(levels: np.ndarray, mask: np.ndarray, num_thresholds: int) -> np.ndarray:
+    """Counts the pixels of one image at each threshold.
+
+    Args:
+      levels: uint8 [H, W], as `threshold_levels` returns them.
+      mask: uint8 [H, W], 0 background, 255 ignore, else defect.
+      num_thresholds: T.
+
+    Returns:
+      int64 [T, 3]: pixels of the intersection, of the prediction and of the truth.
+
+    Raises:
+      ValueError: the shapes differ.
+    """
+    _check_shapes(levels, mask)
+    ignored = mask == IGNORE
+    defect = _histogram(levels[(mask > 0) & ~ignored], num_thresholds)
+    valid = _histogram(levels.ravel(), num_thresholds) - _histogram(levels[ignored], num_thresholds)
+    # entry i of a reversed running sum: pixels of level i or more, that is, above i thresholds
+    both, predicted = (np.cumsum(counts[::-1])[::-1] for counts in (defect, valid))
+    return np.stack([both[1:], predicted[1:], np.full(num_thresholds, both[0])], axis=1)
+
+
+def confusion_matrix(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts the pixels of each pair of classes; sums of matrices are those of the images.
+
+    Args:
+      prediction: class of each pixel, integers from 0 to num_classes - 1.
+      truth: the same, of the same shape; 255 ignores the pixel.
+      num_classes: C, background included.
+
+    Returns:
+      int64 [C, C]: rows are the truth, columns the prediction.
+
+    Raises:
+      ValueError: the shapes differ, or there is a class that is none.
+    """
+    _check_shapes(prediction, truth)
+    valid = truth != IGNORE
+    # Most masks ignore nothing, and choosing pixels takes longer than counting them.
+    if not valid.all():
+        prediction, truth = prediction[valid], truth[valid]
+    for name, classes in (("prediction", prediction), ("truth", truth)):
+        if classes.size and not 0 <= classes.min() <= classes.max() < num_classes:
+            raise ValueError(
+                f"Argument `{name}` must hold classes from 0 to {num_classes - 1}. Received "
+                f"values from {classes.min()} to {classes.max()}"
+            )
+    pairs = truth.astype(np.intp) * num_classes + prediction
+    return _histogram(pairs.ravel(), num_classes**2 - 1).reshape(num_classes, num_classes)
+
+
+def type_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores of each class, from the summed confusion matrix of a data set.
+
+    Args:
+      confusion: int [C, C], rows the truth, columns the prediction.
+
+    Returns:
+      `iou`, `dice`, `precision` and `recall`, float64 [C] each. NaN stands where a score is
+      undefined: precision of a class that is nowhere predicted, recall of one that is nowhere
+      true, IoU and Dice of one that is neither.
+    """
+    confusion = np.asarray(confusion, np.float64)
+    both, truth, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    return {
+        "iou": _ratio(both, truth + predicted - both),
+        "dice": _ratio(2 * both, truth + predicted),
+        "precision": _ratio(both, predicted),
+        "recall": _ratio(both, truth),
+    }
+
+
+def mean_iou(confusion: np.ndarray, include_background: bool) -> float:
+    """Mean IoU over the classes that are true or predicted somewhere; NaN where there is none.
+
+    Args:
+      confusion: int [C, C], rows the truth, columns the prediction, background first.
+      include_background: whether class 0 belongs to the mean. It is large and easy to find, so
+        a mean with it is higher than one without.
+    """
+    ious = type_scores(confusion)["iou"][0 if include_background else 1 :]
+    present = ious[~np.isnan(ious)]
+    return float(present.mean()) if present.size else float("nan")
 
 
 def iou(counts) -> np.ndarray:
@@ -68,25 +170,20 @@ def nvidia_dice_mean(counts) -> np.ndarray:
     return ((2 * both + NVIDIA_SMOOTH) / (predicted + truth + NVIDIA_SMOOTH)).mean(axis=0)
 
 
-def image_decisions(scores, defective, threshold: float) -> dict[str, int | float | None]:
-    """The confusion table of images, "defect" being positive: score > threshold.
+def _check_shapes(prediction, mask):
+    if prediction.shape != mask.shape:
+        raise ValueError(
+            "Prediction and mask must have one shape. "
+            f"Received: {prediction.shape} and {mask.shape}"
+        )
 
-    Returns:
-      Counts tp, fp, tn, fn; rates tpr (share of defective images that are found) and tnr (share of
-      good images that pass), None where there is no such image.
-    """
-    found = np.asarray(scores) > threshold
-    defective = np.asarray(defective, bool)
-    tp, fn = int((found & defective).sum()), int((~found & defective).sum())
-    fp, tn = int((found & ~defective).sum()), int((~found & ~defective).sum())
-    return {
-        "tp": tp,
-        "fp": fp,
-        "tn": tn,
-        "fn": fn,
-        "tpr": tp / (tp + fn) if tp + fn else None,
-        "tnr": tn / (tn + fp) if tn + fp else None,
-    }
+
+def _histogram(values, highest) -> np.ndarray:
+    return np.bincount(values, minlength=highest + 1)
+
+
+def _ratio(part, whole) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
 class SetIoU(keras.metrics.Metric):
