@@ -23,7 +23,7 @@ def test_rankings_equal_scikit_learn(pairs):
     if positive.any() and not positive.all():
         expected = sklearn_metrics.roc_auc_score(positive, scores)
         assert ranking.auroc(scores, positive) == pytest.approx(expected, abs=1e-12)
-        histogram = ranking.ScoreHistogram()
+        histogram = ranking._OldHistogram()
         histogram.update(scores.astype(np.float32), positive)
         assert histogram.auroc() == pytest.approx(expected, abs=1e-12)
     else:
@@ -34,7 +34,7 @@ def test_rankings_equal_scikit_learn(pairs):
 @given(SCORES)
 def test_best_f1_threshold_beats_every_other(pairs):
     scores, positive = (np.array(column) for column in zip(*pairs))
-    histogram = ranking.ScoreHistogram()
+    histogram = ranking._OldHistogram()
     histogram.update(scores.astype(np.float32), positive)
 
     def f1(threshold):
@@ -50,7 +50,7 @@ def test_histogram_is_close_to_exact_on_continuous_scores_and_adds_up():
     rng = np.random.default_rng(0)
     positive = rng.random(40_000) < 0.1
     scores = (1 / (1 + np.exp(-rng.normal(positive * 1.5 - 8, 2)))).astype(np.float32)
-    histogram = ranking.ScoreHistogram()
+    histogram = ranking._OldHistogram()
     for part in np.array_split(np.arange(40_000), 7):
         histogram.update(scores[part], positive[part])
     assert histogram.auroc() == pytest.approx(
@@ -64,4 +64,4 @@ def test_histogram_is_close_to_exact_on_continuous_scores_and_adds_up():
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.1])
 def test_histogram_refuses_what_is_no_probability(value):
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
-        ranking.ScoreHistogram().update(np.float32([value]), np.array([True]))
+        ranking._OldHistogram().update(np.float32([value]), np.array([True]))

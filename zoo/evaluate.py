@@ -27,7 +27,7 @@ def calibrate(predictor: Predictor, batches: Iterable[dict], *, source: str) -> 
       `threshold` of pixel probabilities, `score_threshold` of image scores, both exclusive lower
       bounds; `source`; how many `images`, of them `defective`.
     """
-    pixels, scores, defective = ranking.ScoreHistogram(), [], []
+    pixels, scores, defective = ranking._OldHistogram(), [], []
     for batch in batches:
         outputs = predictor.predict(batch["image"])
         probability, mask = defect_probability(outputs["mask"]), batch["mask"][..., 0]
@@ -69,7 +69,7 @@ def evaluate(
     """
     thresholds = (*segmentation.THRESHOLDS, predictor.threshold)
     order = np.argsort(thresholds)
-    pixels, counts, per_image, gallery = ranking.ScoreHistogram(), [], [], _Gallery()
+    pixels, counts, per_image, gallery = ranking._OldHistogram(), [], [], _Gallery()
     progress = keras.utils.Progbar(total, unit_name="image")
     seconds, image_shape = 0.0, (0, 0, 0)
     for batch in batches:
