@@ -1,5 +1,6 @@
 """The metrics of anomaly maps against scikit-learn, a brute force, and cases worked out by hand."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -31,7 +32,7 @@ def brute_force(maps, regions_of, limit):
         ]
         points.append(((good >= threshold).mean(), np.mean(found)))
     area = 0.0
-    for (x0, y0), (x1, y1) in zip(points, points[1:]):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if x0 < limit and x1 > x0:
             end = min(x1, limit)
             y_end = y0 + (y1 - y0) * (end - x0) / (x1 - x0)
@@ -437,6 +438,13 @@ def test_golden_values():
     """Frozen, so that no later change of the code moves a published number unseen."""
     maps, masks = example(seed=7, images=10)
     result = measure(maps, masks)
-    assert {
-        key: round(value, 10) for key, value in result.items() if isinstance(value, float)
-    } == {}
+    expected = {
+        "pixel_auroc": 0.860505766575,
+        "pixel_ap": 0.305405747996,
+        "au_pro@1": 0.863776799241,
+        "au_pro@0.3": 0.634094941818,
+        "au_pro@0.05": 0.290877641660,
+        "image_auroc": 1.0,
+        "pg@0.05": 1.0,
+    }
+    assert {key: result[key] for key in expected} == pytest.approx(expected, **CLOSE)
