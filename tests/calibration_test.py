@@ -1,0 +1,140 @@
+"""Calibration on samples whose scores are known."""
+
+import numpy as np
+import pytest
+
+from zoo.calibration import calibrate, refuse_test_split
+from zoo.samples import Sample
+
+TRAIN = {"split": "train", "test_split": "test"}
+
+
+def known_samples():
+    """Two good images, and one whose defect is half bright, beside a bright and a void row."""
+    maps, masks = np.zeros((3, 4, 4), np.float32), np.zeros((3, 4, 4), np.uint8)
+    maps[0, 0, 0], maps[1, 0, 1:3], maps[2, :2] = 0.2, 0.4, 0.8
+    masks[2, 1:3], masks[2, 3] = 2, 255
+    maps[2, 3] = 0.9  # ignored
+    return [
+        Sample(
+            file_name=f"{index}.png",
+            label=label,
+            image=None,
+            mask=masks[index],
+            anomaly_map=maps[index],
+            score=float(maps[index].max()),
+        )
+        for index, label in enumerate(["good", "good", "dent"])
+    ]
+
+
+def test_best_f1_by_hand():
+    calibration = calibrate(known_samples(), **TRAIN, folds=(0, 1))
+    achieved = calibration.pop("achieved")
+    assert calibration == {
+        "threshold": pytest.approx((0.4 + 0.8) / 2, rel=1e-3),  # as wide as a bin
+        "score_threshold": pytest.approx((0.4 + 0.9) / 2),
+        "pixel_rule": "best_f1",
+        "image_rule": "best_f1",
+        "source": "best F1 on folds 0, 1 of the train split",
+        "images": 3,
+        "defective": 1,
+    }
+    assert achieved == {
+        "pixel_f1": pytest.approx(2 * 4 / (8 + 8)),
+        "pixel_false_alarms": 0,
+        "image_f1": 1,
+        "image_false_alarms": 0,
+    }
+
+
+def test_budgets_by_hand():
+    calibration = calibrate(
+        known_samples(),
+        **TRAIN,
+        pixel_rule="false_alarms:0.07",  # 2 of the 32 pixels of good images
+        image_rule="conformal:0.5",
+    )
+    assert calibration["threshold"] == pytest.approx(0.2, rel=1e-3)
+    assert calibration["threshold"] >= np.float32(0.2)
+    assert calibration["score_threshold"] == np.float32(0.4)
+    assert calibration["source"] == (
+        "pixels by false alarms of at most 7%, images by conformal prediction with alpha = 0.5, "
+        "n = 2 good images, on the train split"
+    )
+    assert calibration["achieved"] == {
+        "pixel_f1": pytest.approx(2 * 4 / (4 + 4 + 2 + 8)),
+        "pixel_false_alarms": 2 / 32,
+        "image_f1": 1,
+        "image_false_alarms": 0,
+    }
+
+
+def test_rates_without_their_images_are_none():
+    achieved = calibrate(known_samples()[2:], **TRAIN)["achieved"]
+    assert achieved["pixel_false_alarms"] is achieved["image_false_alarms"] is None
+    good_alone = calibrate(
+        known_samples()[:2], **TRAIN, pixel_rule="false_alarms:0", image_rule="false_alarms:0"
+    )
+    assert good_alone["achieved"]["image_f1"] is None
+    assert good_alone["achieved"]["pixel_false_alarms"] == 0
+    assert good_alone["source"] == "false alarms of at most 0% on the train split"
+
+
+def test_order_does_not_matter():
+    assert calibrate(known_samples()[::-1], **TRAIN) == calibrate(known_samples(), **TRAIN)
+
+
+def test_nan_names_the_image():
+    samples = known_samples()
+    samples[1].anomaly_map[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"1\.png: the anomaly map must be finite"):
+        calibrate(samples, **TRAIN)
+
+
+def test_rules_are_checked_before_the_images():
+    def samples():
+        raise AssertionError
+        yield
+
+    for changes, message in (
+        ({"pixel_rule": "conformal:0.1"}, "`pixel_rule` must be"),
+        ({"image_rule": "f1"}, "`image_rule` must be"),
+        ({"split": "test[:50]"}, "`split` must hold no test image"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            calibrate(samples(), **{**TRAIN, **changes})
+
+
+@pytest.mark.parametrize(
+    "split, test_split",
+    [
+        ("test", "test"),
+        ("test[:50]", "test"),
+        ("test[:50%]", "test[50%:]"),  # a part of what others report as test
+        ("train+test[:10]", "test"),
+        ("test", "validation"),
+        ("all", "test"),
+        ("validation", "validation"),
+        ("train", "train[80%:]"),
+        ("train[:90%]", "train[80%:]"),
+        ("train[:50%]", "train"),
+        ("train[:10]+train[10:20]", "train[10:30]"),
+    ],
+)
+def test_test_images_are_refused(split, test_split):
+    with pytest.raises(ValueError, match=r"must hold no test image.*Choose folds"):
+        refuse_test_split(split, test_split)
+
+
+@pytest.mark.parametrize(
+    "split, test_split",
+    [
+        ("train", "test"),
+        ("train[:80%]", "train[80%:]"),
+        ("train[-20:]", "train[:-20]"),
+        ("train[:10] + validation", "train[10:30]"),
+    ],
+)
+def test_splits_apart_are_accepted(split, test_split):
+    refuse_test_split(split, test_split)

@@ -1,0 +1,133 @@
+"""Chooses thresholds on validation images, apart from the weights."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from zoo.metrics import decisions, segmentation
+from zoo.metrics.score_histogram import ScoreHistogram
+from zoo.samples import Sample, is_defective
+from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
+
+# Names of splits that hold test images; "all" joins every split of a data set.
+_TEST_SPLITS = ("test", "all")
+
+
+def calibrate(
+    samples: Iterable[Sample],
+    *,
+    split: str,
+    test_split: str,
+    folds: tuple[int, ...] | None = None,
+    pixel_rule: str = "best_f1",
+    image_rule: str = "best_f1",
+) -> dict:
+    """Chooses the pixel and the image threshold by a rule each.
+
+    Args:
+      samples: images that neither trained the weights nor will measure them.
+      split: where those images come from.
+      test_split: what will measure the weights; it must lie apart from `split`.
+      folds: which folds of the split those images are; None means all.
+      pixel_rule: one of `threshold_rules.RULES["pixel_rule"]`.
+      image_rule: one of `threshold_rules.RULES["image_rule"]`.
+
+    Returns:
+      What `calibration.json` holds: `threshold` of anomaly maps and `score_threshold` of image
+      scores, both exclusive lower bounds; the rules; `source`, which says rules and images in
+      words; how many `images`, of them `defective`; and `achieved` on these very images:
+      `pixel_f1`, `pixel_false_alarms` (the share of the pixels of good images that exceed),
+      `image_f1`, `image_false_alarms` (the share of good images that exceed), None where undefined.
+
+    Raises:
+      ValueError: the split holds test images, a rule is none, there are too few images for it, or
+        a score is no finite number.
+    """
+    refuse_test_split(split, test_split)
+    by_pixel, by_image = parse_rule("pixel_rule", pixel_rule), parse_rule("image_rule", image_rule)
+    positive, negative, good = ScoreHistogram(), ScoreHistogram(), ScoreHistogram()
+    scores, defective = [], []
+    for sample in samples:
+        if not np.isfinite(sample.anomaly_map).all():
+            raise ValueError(f"{sample.file_name}: the anomaly map must be finite.")
+        scores.append(sample.score)
+        defective.append(is_defective(sample))
+        mask, background = sample.mask, negative if defective[-1] else good
+        positive.add(sample.anomaly_map[(mask > 0) & (mask != segmentation.IGNORE)])
+        background.add(sample.anomaly_map[mask == 0])
+    negative.merge(good)
+
+    threshold = pixel_threshold(by_pixel, positive=positive, negative=negative, good=good)
+    score_threshold = image_threshold(by_image, scores, defective)
+    table = decisions.image_decisions(scores, defective, score_threshold)
+    found, alarms, good_alarms = (
+        int(histogram.exceeding([threshold])[0][0]) for histogram in (positive, negative, good)
+    )
+    num_good = len(scores) - sum(defective)
+    return {
+        "threshold": threshold,
+        "score_threshold": score_threshold,
+        "pixel_rule": pixel_rule,
+        "image_rule": image_rule,
+        "source": f"{_words(by_pixel, by_image, num_good)} on {_images(split, folds)}",
+        "images": len(scores),
+        "defective": sum(defective),
+        "achieved": {
+            "pixel_f1": _share(2 * found, found + alarms + positive.total),
+            "pixel_false_alarms": _share(good_alarms, good.total),
+            "image_f1": table["f1"],
+            "image_false_alarms": _share(table["fp"], num_good),
+        },
+    }
+
+
+def refuse_test_split(split: str, test_split: str) -> None:
+    """Raises ValueError where a split to calibrate on may hold test images.
+
+    Args:
+      split: such as "train" or "train[:80%]".
+      test_split: what will measure the weights. Parts of one split lie apart where one begins at
+        the bound at which the other ends: "train[:80%]" and "train[80%:]".
+    """
+    for name, start, end in _parts(split):
+        for test_name, test_start, test_end in _parts(test_split):
+            apart = (end and end == test_start) or (start and start == test_end)
+            if name in _TEST_SPLITS or (name == test_name and not apart):
+                raise ValueError(
+                    "Argument `split` must hold no test image: a threshold that was chosen on the "
+                    f"images it is measured with flatters the model. Received: {split!r}, with the "
+                    f"test split {test_split!r}. Choose folds of the train split"
+                )
+
+
+def _parts(split: str) -> Iterator[tuple[str, str, str]]:
+    """Name, start and end of each part of a split that TFDS reads, such as "a[:10]+b"."""
+    for part in split.split("+"):
+        name, _, bounds = part.strip().partition("[")
+        start, _, end = bounds.partition("]")[0].partition(":")
+        yield name, start.strip(), end.strip()
+
+
+def _words(by_pixel: Rule, by_image: Rule, num_good: int) -> str:
+    if by_pixel == by_image:
+        return _rule_words(by_pixel, num_good)
+    return (
+        f"pixels by {_rule_words(by_pixel, num_good)}, images by {_rule_words(by_image, num_good)},"
+    )
+
+
+def _rule_words(rule: Rule, num_good: int) -> str:
+    if rule.name == "best_f1":
+        return "best F1"
+    if rule.name == "false_alarms":
+        return f"false alarms of at most {float(100 * rule.share):g}%"
+    return f"conformal prediction with alpha = {float(rule.share):g}, n = {num_good} good images"
+
+
+def _images(split, folds) -> str:
+    part = "" if folds is None else f"folds {', '.join(map(str, folds))} of "
+    return f"{part}the {split} split"
+
+
+def _share(part, total) -> float | None:
+    return part / total if total else None
