@@ -120,15 +120,30 @@ def grid(rows: list[list[np.ndarray]], gap: int = 4) -> np.ndarray:
     return np.swapaxes(row(upright, gap), 0, 1)
 
 
+def thumbnail_size(shape: tuple[int, int], longest_side: int) -> tuple[int, int]:
+    """Height and width that `thumbnail` shrinks pictures of height and width `shape` to."""
+    scale = min(1.0, longest_side / max(shape))
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
 def thumbnail(picture: np.ndarray, longest_side: int) -> np.ndarray:
     """Shrinks uint8 [H, W], [H, W, 1] or [H, W, 3] to `longest_side`; never enlarges."""
-    height, width = picture.shape[:2]
-    scale = longest_side / max(height, width)
-    if scale >= 1:
+    height, width = thumbnail_size(picture.shape[:2], longest_side)
+    if (height, width) == picture.shape[:2]:
         return picture
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.asarray(_pillow(picture).resize(size, Image.Resampling.LANCZOS))
+    small = np.asarray(_pillow(picture).resize((width, height), Image.Resampling.LANCZOS))
     return small.reshape(*small.shape[:2], *picture.shape[2:])
+
+
+def block_maximum(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Shrinks [H, W] to height and width `size`, at most [H, W]: not even a single pixel is lost.
+
+    Each pixel of the result is the highest of its block, and each of the picture lies in one block.
+    """
+    for axis, length in enumerate(size):
+        starts = np.arange(length) * picture.shape[axis] // length
+        picture = np.maximum.reduceat(picture, starts, axis=axis)
+    return picture
 
 
 def png_bytes(picture: np.ndarray) -> bytes:

@@ -1,0 +1,97 @@
+"""The key figures of a report, and what each of them says."""
+
+import math
+
+# metric -> name, what it says
+FIGURES = {
+    "image_auroc": (
+        "Image AUROC",
+        "How often a defective image scores higher than a good one, at no threshold in "
+        "particular. 0.5 is guessing.",
+    ),
+    "image_ap": (
+        "Image AP",
+        "Average precision: the share of real defects among the images with the highest scores, "
+        "averaged as ever more defects are found.",
+    ),
+    "pg@0.05": (
+        "Good passed at 5 % missed",
+        "The highest share of good images that pass while at most 5 % of the defective ones do.",
+    ),
+    "pb@0.05": (
+        "Defects found at 5 % alarms",
+        "The highest share of defective images found while at most 5 % of the good ones are "
+        "rejected.",
+    ),
+    "pixel_auroc": (
+        "Pixel AUROC",
+        "How often a defect pixel scores higher than a good one. Near 1 even for poor masks, "
+        "since most pixels are good and easy.",
+    ),
+    "pixel_ap": ("Pixel AP", "Average precision of pixels: the strict figure for small defects."),
+    "au_pro@0.3": (
+        "AU-PRO@0.3",
+        "How much of a defect is marked, every defect counting alike, averaged over all thresholds "
+        "that mark at most 30 % of the good pixels. 0.15 is guessing.",
+    ),
+    "au_pro@0.05": (
+        "AU-PRO@0.05",
+        "The same for thresholds that mark at most 5 % of the good pixels: stricter, and not to be "
+        "compared with the figure at 0.3.",
+    ),
+    "au_spro@0.05": (
+        "AU-sPRO@0.05",
+        "AU-PRO in which a defect counts as found once its saturation area is marked.",
+    ),
+    "defect_iou": (
+        "Defect IoU",
+        "Marked and true area: the part they share of all they cover, averaged over the "
+        "defective images. 1 is perfect.",
+    ),
+    "defect_dice": (
+        "Defect Dice",
+        "The same overlap in another unit, 2 IoU / (1 + IoU) of each image: always the higher.",
+    ),
+    "set_iou": (
+        "Set IoU",
+        "IoU of the pixels of all images together: large defects weigh more, and marks on good "
+        "images count as errors.",
+    ),
+    "set_dice": ("Set Dice", "Dice of the pixels of all images together."),
+    "boundary_f1": (
+        "Boundary F1",
+        "How well the outline of the marks follows the true one, averaged over the defective "
+        "images.",
+    ),
+}
+
+
+def tiles(metrics: dict) -> list[dict]:
+    """The figures that were asked for, in the order of `FIGURES`.
+
+    Returns:
+      Dicts of `name`, `meaning` and `value`; `bound`, half of the width of the interval that holds
+      the true figure, None where the figure is exact; `reason`, why there is no value, else None.
+    """
+    return [_tile(metrics, key) for key in FIGURES if key in metrics]
+
+
+def _tile(metrics: dict, key: str) -> dict:
+    name, meaning = FIGURES[key]
+    value = metrics[key]
+    undefined = value is None or math.isnan(value)
+    return {
+        "name": name,
+        "meaning": meaning,
+        "value": None if undefined else value,
+        "bound": metrics["bounds"].get(key) or None,
+        "reason": metrics["reasons"].get(key, _reason(metrics)) if undefined else None,
+    }
+
+
+def _reason(metrics: dict) -> str:
+    if not metrics["defective"]:
+        return "no defective image was measured"
+    if metrics["defective"] == metrics["images"]:
+        return "no good image was measured"
+    return "not measured"
