@@ -125,8 +125,10 @@ def _rule_words(rule: Rule, num_good: int) -> str:
 
 
 def _images(split, folds) -> str:
-    part = "" if folds is None else f"folds {', '.join(map(str, folds))} of "
-    return f"{part}the {split} split"
+    if folds is None:
+        return f"the {split} split"
+    word = "fold" if len(folds) == 1 else "folds"
+    return f"{word} {', '.join(map(str, folds))} of the {split} split"
 
 
 def _share(part, total) -> float | None:
