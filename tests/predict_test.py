@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from zoo import predict
+from zoo.predictor import index_mask
 
 
 def bright(images):
@@ -80,10 +81,10 @@ def test_good_image_has_no_box(tmp_path):
 def test_defect_types(tmp_path):
     """Three channels: background, type 1, type 2."""
     probability = np.array([[[0.9, 0.1, 0.0], [0.4, 0.2, 0.4], [0.1, 0.2, 0.7]]], np.float32)
-    mask = predict.index_mask(probability, 0.5)
+    mask = index_mask(probability, 0.5)
     np.testing.assert_array_equal(mask, [[0, 2, 2]])
     # nothing exceeds 0.95: no area, yet a type
-    assert not predict.index_mask(probability, 0.95).any()
+    assert not index_mask(probability, 0.95).any()
 
     def model(images):
         return {"mask": probability[None], "score": np.array([0.9], np.float32)}

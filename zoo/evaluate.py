@@ -1,188 +1,233 @@
-"""Measures a predictor on a data set, and chooses its thresholds on validation images."""
+"""Measures predictions on images that chose nothing, for `metrics.json` and the report."""
 
-import heapq
 import itertools
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from zoo.metrics import decisions, ranking, segmentation
-from zoo.predictor import Predictor
+from tfds_datasets.features import GOOD
+from zoo import evaluation_tables as tables
+from zoo.gallery import Gallery
+from zoo.metrics import segmentation
+from zoo.metrics.anomaly import AnomalyEvaluator
+from zoo.metrics.boundary import boundary_f1
+from zoo.metrics.segmentation import IGNORE
+from zoo.metrics.threshold_overlap import ThresholdOverlap
+from zoo.samples import Sample, is_defective
 
-GALLERY_IMAGES = 6  # pictures a report shows of each kind
+EXACT_PIXELS = 2**28  # up to so many every score is kept, in 1 GiB; more are counted in bins
+# Probabilities that lie evenly as logits: a sigmoid crowds what it is sure of near 0 and 1.
+LOGIT_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-10, 10, 241)))
 
 
-def calibrate(predictor: Predictor, batches: Iterable[dict], *, source: str) -> dict:
-    """Chooses the pixel and the image threshold with the best F1 each.
+class Evaluation(NamedTuple):
+    """What was measured.
 
-    Args:
-      predictor: its own thresholds are not used.
-      batches: dicts of NumPy arrays `image`, `mask`, `label` of images that neither trained the
-        weights nor will measure them.
-      source: says what those images are; kept in the result.
-
-    Returns:
-      `threshold` of pixel probabilities, `score_threshold` of image scores, both exclusive lower
-      bounds; `source`; how many `images`, of them `defective`.
+    Attributes:
+      metrics: what `metrics.json` holds; see `evaluate`.
+      gallery: the entries of `zoo.gallery.Gallery`.
+      curves: of `AnomalyEvaluator.curves`, and `overlap`, lists over the pixel `threshold`.
     """
-    pixels, scores, defective = ranking._OldHistogram(), [], []
-    for batch in batches:
-        outputs = predictor.predict(batch["image"])
-        probability, mask = defect_probability(outputs["mask"]), batch["mask"][..., 0]
-        valid = mask != segmentation.IGNORE
-        pixels.update(probability[valid], mask[valid] > 0)
-        scores.extend(outputs["score"].tolist())
-        defective.extend((batch["label"] > 0).tolist())
-    return {
-        "threshold": pixels.best_f1_threshold(),
-        "score_threshold": ranking.best_f1_threshold(scores, defective),
-        "source": source,
-        "images": len(scores),
-        "defective": sum(defective),
-    }
+
+    metrics: dict
+    gallery: list[dict]
+    curves: dict
 
 
 def evaluate(
-    predictor: Predictor, batches: Iterable[dict], *, total: int | None = None
-) -> tuple[dict, list[dict]]:
-    """Measures a predictor at its own thresholds and at those of UNet_Industrial.
+    samples: Iterable[Sample],
+    *,
+    calibration: dict | None = None,
+    thresholds: Sequence[float] | None = None,
+    class_names: Sequence[str] = (GOOD, "defect"),
+    by_group: bool = False,
+    total: int | None = None,
+) -> Evaluation:
+    """Measures samples at the calibrated thresholds, and over all thresholds.
 
     Args:
-      predictor: what is measured.
-      batches: dicts of NumPy arrays `image`, `mask`, `label`, `file_name`.
-      total: number of images, for the progress bar.
+      samples: what is measured.
+      calibration: has `threshold` of pixels and `score_threshold` of images. None leaves every
+        figure that needs one undefined, but for `oracle`.
+      thresholds: pixel thresholds of the curves and the report's slider, at most 246 of them. None
+        says that scores are probabilities.
+      class_names: good and the defect types, in the order of the ids of the masks.
+      by_group: also measure each defect type against the good images alone, and average, as MVTec
+        LOCO wants it.
+      total: number of samples, for the progress bar.
 
     Returns:
-      The figures, as `metrics.json` has them: overlap averaged over the defective images
-      (`defect_iou`, `defect_dice`) and of the summed pixels of all images (`set_iou`,
-      `set_dice`) at the calibrated threshold; `hits`, the defective images whose likeliest pixel
-      is on the defect; rankings of images and pixels; the confusion table of images;
-      `at_thresholds`; `per_image`; the largest `image_shape`. None stands where a figure is
-      undefined.
-      And the gallery: the worst and best defective images and the good ones nearest to a false
-      alarm, each with `image`, `mask` and `probability`.
+      `metrics`: `images`, `defective`, the largest `image_shape`; `threshold`, `score_threshold`
+      and their `threshold_source`; overlap averaged over the defective images (`defect_iou`,
+      `defect_dice`, `boundary_f1`) and of the summed pixels of all images (`set_iou`, `set_dice`);
+      `hits`, the defective images whose highest score is on the defect; the figures of
+      `AnomalyEvaluator`; the confusion table of images with its rates; `pixel_confusion` and
+      `mean_iou` without background and with; `per_type`; `at_thresholds`, those of
+      UNet_Industrial; `oracle`, the best thresholds of these very images; `per_image` and
+      `per_region`. None stands where a figure is undefined, and `reasons` says why.
 
     Raises:
-      ValueError: there is no image.
+      ValueError: there is no sample.
     """
-    thresholds = (*segmentation.THRESHOLDS, predictor.threshold)
-    order = np.argsort(thresholds)
-    pixels, counts, per_image, gallery = ranking._OldHistogram(), [], [], _Gallery()
-    progress = keras.utils.Progbar(total, unit_name="image")
-    seconds, image_shape = 0.0, (0, 0, 0)
-    for batch in batches:
-        start = time.perf_counter()
-        outputs = predictor.predict(batch["image"])
-        seconds += time.perf_counter() - start
-        image_shape = max(image_shape, batch["image"].shape[1:])
-        probability, masks = defect_probability(outputs["mask"]), batch["mask"][..., 0]
-        valid = masks != segmentation.IGNORE
-        pixels.update(probability[valid], masks[valid] > 0)
-        for index, mask in enumerate(masks):
-            image_counts = np.empty((len(thresholds), 3), np.int64)
-            image_counts[order] = segmentation.pixel_counts(
-                probability[index], mask, np.sort(thresholds)
-            )
-            counts.append(image_counts)
-            label = int(batch["label"][index])
-            row = {
-                "file_name": _text(batch["file_name"][index]),
-                "label": predictor.class_names[label],
-                "score": float(outputs["score"][index]),
-                "iou": float(segmentation.iou(image_counts[-1])) if label else None,
-                "dice": float(segmentation.dice(image_counts[-1])) if label else None,
-                "hit": bool(0 < mask.flat[probability[index].argmax()] < segmentation.IGNORE)
-                if label
-                else None,
-            }
-            per_image.append(row)
-            gallery.offer(row, batch["image"][index], batch["mask"][index], probability[index])
-        progress.update(len(per_image), finalize=False)
-    if not per_image:
+    samples = iter(samples)
+    first = next(samples, None)
+    if first is None:
         raise ValueError("There is no image to measure. Choose another split or data set.")
-    progress.update(len(per_image), finalize=True)
-
-    good = predictor.class_names[0]
-    defective = np.array([row["label"] != good for row in per_image])
-    scores = np.array([row["score"] for row in per_image])
-    table = _threshold_table(np.array(counts), scores, defective, thresholds)
-    overlap = ("defect_iou", "defect_dice", "set_iou", "set_dice")
-    metrics = {
-        "images": len(per_image),
-        "defective": int(defective.sum()),
-        "image_shape": list(image_shape),
-        "threshold": predictor.threshold,
-        "score_threshold": predictor.score_threshold,
-        "threshold_source": predictor.calibration.get("source", "not calibrated"),
-        **{key: table[-1][key] for key in overlap},
-        "hits": sum(row["hit"] is True for row in per_image),
-        "image_auroc": _number(ranking.auroc(scores, defective)),
-        "image_ap": _number(ranking.average_precision(scores, defective)),
-        "pixel_auroc": _number(pixels.auroc()),
-        "pixel_ap": _number(pixels.average_precision()),
-        **decisions.image_decisions(scores, defective, predictor.score_threshold),
-        "seconds": seconds,
-        "images_per_second": len(per_image) / seconds,
-        "at_thresholds": table[:-1],
-        "per_image": per_image,
-    }
-    return metrics, gallery.entries()
+    pixels = first.anomaly_map.size * (total or 1)
+    measurement = _Measurement(
+        calibration or {},
+        thresholds,
+        class_names,
+        mode="exact" if pixels <= EXACT_PIXELS else "stream",
+        gallery=Gallery(total),
+        by_group=by_group,
+    )
+    progress = keras.utils.Progbar(total, unit_name="image")
+    for count, sample in enumerate(itertools.chain([first], samples), start=1):
+        measurement.add(sample)
+        progress.update(count, finalize=False)
+    progress.update(count, finalize=True)
+    return measurement.result()
 
 
-def defect_probability(mask: np.ndarray) -> np.ndarray:
-    """The probability of any defect [B, H, W], from those of all channels [B, H, W, K]."""
-    return mask[..., 0] if mask.shape[-1] == 1 else 1.0 - mask[..., 0]
+class _Measurement:
+    """Adds up what is known of each sample, so that only the tables grow with their number."""
 
+    def __init__(self, calibration, thresholds, class_names, *, mode, gallery, by_group):
+        self.threshold = calibration.get("threshold")
+        self.score_threshold = calibration.get("score_threshold")
+        self.source = calibration.get("source", "not calibrated")
+        self.probabilities = thresholds is None
+        if self.probabilities:
+            thresholds = [*LOGIT_THRESHOLDS, *segmentation.THRESHOLDS]
+        if self.threshold is not None:
+            thresholds = [*thresholds, self.threshold]
+        self.overlap = ThresholdOverlap(thresholds)
+        self.index = None if self.threshold is None else self.overlap.index(self.threshold)
+        self.class_names = list(class_names)
+        self.types = np.zeros((len(class_names),) * 2, np.int64)
+        self.mode = mode
+        self.by_group = by_group
+        self.evaluators: dict[str, AnomalyEvaluator] = {}
+        self.gallery = gallery
+        self.rows: list[dict] = []
+        self.image_shape = (0, 0, 0)
 
-def _threshold_table(counts, scores, defective, thresholds) -> list[dict]:
-    ious, dices = segmentation.iou(counts), segmentation.dice(counts)
-    summed = counts.sum(axis=0)
-    nvidia = segmentation.nvidia_dice_mean(counts)
-    return [
-        {
-            "threshold": threshold,
-            "defect_iou": float(ious[defective, i].mean()) if defective.any() else None,
-            "defect_dice": float(dices[defective, i].mean()) if defective.any() else None,
-            "set_iou": float(segmentation.iou(summed[i])),
-            "set_dice": float(segmentation.dice(summed[i])),
-            "nvidia_dice_mean": float(nvidia[i]),
-            **decisions.image_decisions(scores, defective, threshold),
+    def add(self, sample: Sample) -> None:
+        defective, mask = is_defective(sample), sample.mask
+        group = sample.label if self.by_group else ""
+        if group not in self.evaluators:
+            self.evaluators[group] = AnomalyEvaluator(mode=self.mode, ignore=IGNORE)
+        binary = np.where(mask == IGNORE, mask, mask > 0)
+        self.evaluators[group].update(
+            sample.anomaly_map,
+            sample.regions or binary,
+            sample.label,
+            sample.file_name,
+            sample.score,
+        )
+        levels = segmentation.threshold_levels(sample.anomaly_map, self.overlap.thresholds)
+        counts, iou, dice = self.overlap.update(levels, mask, defective)
+        if sample.types is not None:
+            self.types += segmentation.confusion_matrix(sample.types, mask, len(self.types))
+        row = {
+            "file_name": sample.file_name,
+            "label": sample.label,
+            "score": sample.score,
+            "iou": None,
+            "dice": None,
+            "boundary_f1": None,
+            "hit": None,
         }
-        for i, threshold in enumerate(thresholds)
-    ]
+        if defective:
+            row["hit"] = bool(0 < mask.flat[sample.anomaly_map.argmax()] < IGNORE)
+            if self.index is not None:
+                row["iou"], row["dice"] = float(iou[self.index]), float(dice[self.index])
+                row["boundary_f1"] = boundary_f1(levels > self.index, mask)
+        self.rows.append(row)
+        channels = 1 if sample.image is None else sample.image.shape[-1]
+        self.image_shape = max(self.image_shape, (*mask.shape, channels))
+        rejected = None if self.score_threshold is None else sample.score > self.score_threshold
+        self.gallery.offer(
+            {**row, "rejected": rejected},
+            image=sample.image,
+            mask=mask[..., None],
+            levels=levels,
+            counts=counts,
+        )
 
-
-class _Gallery:
-    """Keeps the few most telling images of a data set, so that memory does not grow with it."""
-
-    def __init__(self):
-        self._heaps = {"worst": [], "best": [], "alarm": []}
-        self._tie_breaker = itertools.count()
-
-    def offer(self, row: dict, image, mask, probability) -> None:
-        if row["iou"] is None:
-            wanted = {"alarm": row["score"]}
-        else:
-            wanted = {"worst": -row["iou"], "best": row["iou"]}
-        arrays = {"image": image, "mask": mask, "probability": probability}
-        for kind, priority in wanted.items():
-            heap = self._heaps[kind]
-            entry = (priority, next(self._tie_breaker), {"kind": kind, **row, **arrays})
-            (heapq.heappush if len(heap) < GALLERY_IMAGES else heapq.heappushpop)(heap, entry)
-
-    def entries(self) -> list[dict]:
-        return [
-            entry
-            for heap in self._heaps.values()
-            for _, _, entry in sorted(heap, key=lambda item: -item[0])
+    def result(self) -> Evaluation:
+        if self.by_group:  # the order of the merged evaluators
+            order = list(self.evaluators)
+            self.rows.sort(key=lambda row: order.index(row["label"]))
+        scores = np.array([row["score"] for row in self.rows])
+        defective = np.array([row["label"] != GOOD for row in self.rows])
+        evaluator = self._merged(self.evaluators.values())
+        anomaly = evaluator.compute()
+        rows = [
+            {**row, "regions": more["regions"], **tables.numbers(_pro(more))}
+            for row, more in zip(self.rows, anomaly.pop("per_image"), strict=True)
         ]
+        curves = self.overlap.curves()
+        metrics = {
+            "images": len(rows),
+            "defective": int(defective.sum()),
+            "image_shape": list(self.image_shape),
+            "threshold": self.threshold,
+            "score_threshold": self.score_threshold,
+            "threshold_source": self.source,
+            **{
+                key: None if self.index is None else curves[key][self.index]
+                for key in tables.OVERLAPS
+            },
+            "boundary_f1": tables.mean(row["boundary_f1"] for row in rows),
+            "hits": sum(row["hit"] is True for row in rows),
+            **tables.numbers(anomaly),
+            **(self._groups() if self.by_group else {}),
+            **tables.decisions(scores, defective, self.score_threshold),
+            **self._confusion(),
+            "per_type": tables.per_type(rows, self.score_threshold),
+            "at_thresholds": tables.at_thresholds(
+                self.overlap if self.probabilities else None, scores, defective
+            ),
+            "oracle": tables.oracle(self.overlap, scores, defective),
+            "per_image": rows,
+        }
+        return Evaluation(
+            metrics, self.gallery.entries(), {**evaluator.curves(), "overlap": curves}
+        )
+
+    def _merged(self, evaluators) -> AnomalyEvaluator:
+        merged, *others = evaluators
+        if others:
+            others.insert(0, merged)
+            merged = AnomalyEvaluator(mode=self.mode)
+            for other in others:
+                merged.merge(other)
+        return merged
+
+    def _groups(self) -> dict:
+        """Each defect type against the good images alone, and the mean over the types."""
+        good = [self.evaluators[GOOD]] if GOOD in self.evaluators else []
+        groups = {
+            label: tables.rates(self._merged([*good, evaluator]).compute())
+            for label, evaluator in self.evaluators.items()
+            if label != GOOD
+        }
+        keys = next(iter(groups.values()), {})
+        means = {key: tables.mean(group[key] for group in groups.values()) for key in keys}
+        return {"groups": groups, "mean_of_groups": means}
+
+    def _confusion(self) -> dict:
+        """Of types where they are told apart, else of defect and background."""
+        if self.types.any():
+            return tables.pixel_confusion(self.types, ["background", *self.class_names[1:]])
+        if self.index is None:
+            return tables.pixel_confusion(None, [])
+        return tables.pixel_confusion(self.overlap.confusion(self.index), ["background", "defect"])
 
 
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else value
-
-
-def _text(value) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _pro(row: dict) -> dict:
+    return {key: value for key, value in row.items() if key.startswith("pro@")}

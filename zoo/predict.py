@@ -12,7 +12,7 @@ from absl import logging
 from builders.atomic import replacing
 from tfds_datasets.images import BrokenImageError, read_image
 from zoo import image_files, pictures
-from zoo.evaluate import defect_probability
+from zoo.predictor import index_mask
 
 
 def predict_files(
@@ -52,18 +52,6 @@ def predict_files(
     output_dir = pathlib.Path(output_dir)
     inputs = image_files.name_results(image_files.find_images(patterns, output_dir), output_dir)
     return _predict(predictor, inputs, output_dir, batch_size, skip_broken_images)
-
-
-def index_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
-    """Turns probabilities float [H, W, K] into uint8 [H, W]: 0 background, 1.. the defect type.
-
-    A pixel is defective where the probability of any defect exceeds the threshold; its type is
-    then the likeliest one.
-    """
-    defect = defect_probability(probability) > threshold
-    if probability.shape[-1] == 1:
-        return defect.astype(np.uint8)
-    return np.where(defect, 1 + np.argmax(probability[..., 1:], axis=-1), 0).astype(np.uint8)
 
 
 def bounding_box(mask: np.ndarray) -> list[float] | None:

@@ -69,6 +69,23 @@ def load_predictor(source: str) -> Predictor:
     return _from_module(source)
 
 
+def defect_probability(mask: np.ndarray) -> np.ndarray:
+    """The probability of any defect [..., H, W], from those of all channels [..., H, W, K]."""
+    return mask[..., 0] if mask.shape[-1] == 1 else 1.0 - mask[..., 0]
+
+
+def index_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
+    """Turns probabilities float [H, W, K] into uint8 [H, W]: 0 background, 1.. the defect type.
+
+    A pixel is defective where the probability of any defect exceeds the threshold; its type is
+    then the likeliest one.
+    """
+    defect = defect_probability(probability) > threshold
+    if probability.shape[-1] == 1:
+        return defect.astype(np.uint8)
+    return np.where(defect, 1 + np.argmax(probability[..., 1:], axis=-1), 0).astype(np.uint8)
+
+
 def _from_module(source: str) -> Predictor:
     import tensorflow as tf  # a module is a SavedModel: only TensorFlow reads it
 

@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoo.threshold_rules import RULES, parse_rule
+
 
 def _field(help_text: str, default: Any = dataclasses.MISSING) -> Any:
     if isinstance(default, dict):
@@ -69,6 +71,16 @@ class Recipe:
     reduce_lr_patience: int | None = _field(
         "epochs without a better validation IoU before the learning rate halves; none: never", 5
     )
+    pixel_rule: str = _field(
+        "how the pixel threshold is chosen on the validation folds: best_f1, or false_alarms:SHARE "
+        "of the pixels of good images",
+        "best_f1",
+    )
+    image_rule: str = _field(
+        "how the image threshold is chosen there: best_f1, false_alarms:SHARE of the good images, "
+        "or conformal:ALPHA, which a new good image exceeds with that probability at most",
+        "best_f1",
+    )
     weights: str = _field("which weights to keep: best (by validation IoU) or last", "best")
 
     seed: int = _field("seed of weights, order, crops and augmentation", 0)
@@ -84,6 +96,8 @@ class Recipe:
                     f"Recipe field `{name}` must be one of {', '.join(valid)}. "
                     f"Received: {getattr(self, name)!r}"
                 )
+        for name in RULES:
+            parse_rule(name, getattr(self, name))
         if self.builder_args.get("num_classes", 1) < 1:
             raise ValueError(f"num_classes must be at least 1. Received: {self.builder_args}")
         if not self.validation_folds or not set(self.validation_folds) < set(range(10)):

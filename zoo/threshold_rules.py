@@ -164,8 +164,7 @@ def _best_f1(positive: np.ndarray, negative: np.ndarray) -> int:
 def _lowest(histogram: ScoreHistogram, index: int) -> float:
     """The lowest number of a bin."""
     below = np.float32(histogram.edge(index - 1))
-    # The bin of 0 follows that of -0.0, which is no less.
-    return float(np.nextafter(below, np.float32(np.inf))) if below else 0.0
+    return float(np.nextafter(below, np.float32(np.inf)))
 
 
 def _between(below: float | None, first: float) -> float:

@@ -16,19 +16,17 @@ from zoo import (
     augment,
     callbacks,
     datasets,
-    evaluate,
     hardware,
     input_pipeline,
     losses,
+    measure,
     optimizers,
     predictor,
-    report,
 )
 from zoo.metrics.segmentation import SetIoU
 from zoo.recipes import Recipe
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch
-SPEED = ("seconds", "images_per_second")
 
 
 def run_path(runs_dir, recipe: Recipe, run_name: str | None = None) -> pathlib.Path:
@@ -180,63 +178,12 @@ def _callbacks(recipe, partial, validation, *, tensorboard) -> list[keras.callba
 def _measure(recipe, builder, partial):
     """Calibrates and measures the saved weights, so that the figures are those of the files."""
     model, _ = run_dir.load_model(partial)
-    validation = _validation_examples(recipe, builder)
-    folds = ", ".join(map(str, recipe.validation_folds))
-    calibration = evaluate.calibrate(
-        predictor.from_model(model, recipe.to_dict()),
-        input_pipeline.same_size_batches(validation).as_numpy_iterator(),
-        source=f"best F1 on folds {folds} of the {recipe.train_split} split",
-    )
+    uncalibrated = predictor.from_model(model, recipe.to_dict())
+    calibration = measure.calibrate_predictor(uncalibrated, builder)
     write_json(partial / "calibration.json", calibration)
-    calibrated = predictor.from_model(model, recipe.to_dict(), calibration)
-    metrics, gallery = measure(calibrated, builder, recipe.test_split)
-    # Speed belongs to the machine, not to the weights: equal runs have equal metrics.
-    kept = {key: value for key, value in metrics.items() if key not in SPEED}
-    write_json(partial / "metrics.json", kept)
-    write_report(partial, metrics, gallery)
-
-
-def measure(
-    measured: predictor.Predictor,
-    builder,
-    split: str,
-    *,
-    folds: tuple[int, ...] | None = None,
-    mask_feature: str | None = None,
-) -> tuple[dict, list[dict]]:
-    """Measures a predictor on a split of a built data set; see `evaluate.evaluate`."""
-    recipe = Recipe.from_dict(measured.recipe)
-    if mask_feature is None:  # another data set may have one kind of mask only
-        known = recipe.mask_feature in builder.info.features
-        mask_feature = recipe.mask_feature if known else "mask"
-    examples = datasets.read_examples(
-        builder, split, folds=folds, image_size=recipe.image_size, mask_feature=mask_feature
-    )
-    metrics, gallery = evaluate.evaluate(
-        measured,
-        input_pipeline.same_size_batches(examples).as_numpy_iterator(),
-        total=int(datasets.count_labels(builder, split, folds).sum()),
-    )
-    header = {"module": recipe.module, "dataset": builder.info.full_name, "split": split}
-    return {**header, **metrics}, gallery
-
-
-def write_report(run: pathlib.Path, metrics: dict, gallery: list[dict], path=None) -> None:
-    """Writes the report of a run directory; `path` None writes `report.html` into it."""
-
-    def read(name):
-        return json.loads((run / name).read_text()) if (run / name).is_file() else {}
-
-    history = run / "history.csv"
-    report.write_report(
-        path or run / "report.html",
-        recipe=read(run_dir.RECIPE_FILE),
-        metrics=metrics,
-        calibration=read("calibration.json"),
-        environment=read("environment.json"),
-        history=_read_history(history) if history.is_file() else [],
-        gallery=gallery,
-    )
+    calibrated = uncalibrated._replace(calibration=calibration)
+    evaluation = measure.measure_predictor(calibrated, builder, recipe.test_split)
+    measure.write_results(partial, evaluation, run=partial)
 
 
 def _validation_examples(recipe, builder):
@@ -269,7 +216,8 @@ def _check_same(directory, recipe):
     if not file.is_file():
         return
     before, now = json.loads(file.read_text()), recipe.to_dict()
-    changed = sorted(key for key in now if before.get(key) != now[key])
+    before = Recipe.from_dict(before).to_dict()  # completes one of an earlier version
+    changed = sorted(key for key in now if before[key] != now[key])
     if changed:
         raise ValueError(
             f"{directory} holds a run with another {', '.join(changed)}. Choose another --run_name."
@@ -281,8 +229,3 @@ def _write_history(path, history):
         writer = csv.DictWriter(stream, history[0])
         writer.writeheader()
         writer.writerows(history)
-
-
-def _read_history(path):
-    with open(path, newline="") as stream:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]

@@ -36,8 +36,11 @@ class ScoreHistogram:
 
     def add(self, scores: np.ndarray) -> None:
         """Counts finite scores of any float type, rounded to float32."""
-        # One call for each few million scores: bincount makes an array of all bins every time.
-        self.counts += np.bincount(self._bins(scores), minlength=len(self.counts))
+        bins = self._bins(scores)
+        if bins.size:
+            lowest = bins.min()  # one image fills few of the bins
+            counts = np.bincount(bins - lowest)
+            self.counts[lowest : lowest + len(counts)] += counts
 
     def merge(self, other: "ScoreHistogram") -> None:
         """Adds the counts of another histogram with as many bits."""
@@ -62,9 +65,11 @@ class ScoreHistogram:
         return at_or_above - self.counts[bins], at_or_above
 
     def edge(self, index: int) -> float:
-        """The largest float32 number of a bin: a score above it is in a higher bin."""
+        """The largest float32 number of a bin: the scores above it are those of higher bins."""
         dropped = 32 - self.bits
         key = np.uint32((index << dropped) | ((1 << dropped) - 1))
+        if key == ~_SIGN:  # that of -0.0, which counts as 0.0 and thus one bin higher
+            key -= np.uint32(1)
         number = key ^ (_SIGN if key & _SIGN else _ALL)
         return float(np.uint32(number).view(np.float32))
 

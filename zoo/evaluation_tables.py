@@ -1,0 +1,146 @@
+"""The tables of `metrics.json` that follow from rows and counts, with None where undefined."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfds_datasets.features import GOOD
+from zoo.metrics import segmentation
+from zoo.metrics.decisions import image_decisions
+from zoo.metrics.threshold_overlap import ThresholdOverlap
+from zoo.threshold_rules import Rule, image_threshold
+
+OVERLAPS = ("defect_iou", "defect_dice", "set_iou", "set_dice")
+DECISIONS = ("tp", "fp", "tn", "fn", "tpr", "tnr")
+RATES = (
+    "image_auroc",
+    "image_ap",
+    "pg@0.05",
+    "pb@0.05",
+    "pixel_auroc",
+    "pixel_ap",
+    "au_pro",
+    "au_spro",
+)
+
+
+def decisions(scores, defective, threshold: float | None) -> dict:
+    """`image_decisions`, or None for each of its figures where there is no threshold."""
+    if threshold is None:
+        return dict.fromkeys(image_decisions(scores, defective, 0.0))
+    return image_decisions(scores, defective, threshold)
+
+
+def per_type(rows: list[dict], score_threshold: float | None) -> list[dict]:
+    """For each defect type: how many `images` of it, how many `found`, and how well.
+
+    Args:
+      rows: of `per_image`.
+      score_threshold: of images; None where none was chosen.
+
+    Returns:
+      Dicts of `label`, `images`, `found` (None without a threshold), `mean_iou` and `mean_dice`
+      over its images, `regions` and the mean of their `pro@0.3` as `au_pro@0.3`.
+    """
+    table = []
+    for label in dict.fromkeys(row["label"] for row in rows if row["label"] != GOOD):
+        ours = [row for row in rows if row["label"] == label]
+        regions = sum(row["regions"] for row in ours)
+        pro = [row["regions"] * row["pro@0.3"] for row in ours if row["pro@0.3"] is not None]
+        found = None
+        if score_threshold is not None:
+            found = sum(row["score"] > score_threshold for row in ours)
+        table.append(
+            {
+                "label": label,
+                "images": len(ours),
+                "found": found,
+                "mean_iou": mean(row["iou"] for row in ours),
+                "mean_dice": mean(row["dice"] for row in ours),
+                "regions": regions,
+                "au_pro@0.3": sum(pro) / regions if pro else None,
+            }
+        )
+    return table
+
+
+def pixel_confusion(confusion: np.ndarray | None, names: Sequence[str]) -> dict:
+    """The confusion of pixels, the scores of each class, and their mean IoU.
+
+    Args:
+      confusion: int64 [C, C], rows the truth; None where there is no threshold.
+      names: of the C classes, background first.
+    """
+    if confusion is None:
+        return dict.fromkeys(("pixel_confusion", "mean_iou", "mean_iou_with_background"))
+    scores = segmentation.type_scores(confusion)
+    return {
+        "pixel_confusion": {
+            "classes": list(names),
+            "counts": confusion.tolist(),
+            **{key: [number(value) for value in row.tolist()] for key, row in scores.items()},
+        },
+        "mean_iou": number(segmentation.mean_iou(confusion, include_background=False)),
+        "mean_iou_with_background": number(
+            segmentation.mean_iou(confusion, include_background=True)
+        ),
+    }
+
+
+def at_thresholds(overlap: ThresholdOverlap | None, scores, defective) -> list[dict]:
+    """At the thresholds of UNet_Industrial; None for scores that are no probabilities."""
+    if overlap is None:
+        return []
+    curves = overlap.curves()
+    rows = []
+    for threshold in segmentation.THRESHOLDS:
+        index, images = overlap.index(threshold), image_decisions(scores, defective, threshold)
+        keys = (*OVERLAPS, "nvidia_dice_mean")
+        pixels = {key: curves[key][index] for key in keys}
+        rows.append({"threshold": threshold, **pixels, **{key: images[key] for key in DECISIONS}})
+    return rows
+
+
+def oracle(overlap: ThresholdOverlap, scores, defective) -> dict:
+    """The best thresholds of the measured images: where a slider may start, and no result.
+
+    Returns:
+      `threshold` of pixels and their `set_f1`; `score_threshold` of images and their `image_f1`.
+    """
+    best, curves = overlap.best(), overlap.curves()
+    score_threshold = float(np.max(scores))
+    if np.any(defective):
+        score_threshold = image_threshold(Rule("best_f1"), scores, defective)
+    return {
+        "threshold": curves["threshold"][best],
+        "set_f1": curves["set_dice"][best],
+        "score_threshold": score_threshold,
+        "image_f1": image_decisions(scores, defective, score_threshold)["f1"],
+    }
+
+
+def rates(figures: dict) -> dict:
+    """Of what `AnomalyEvaluator.compute` returns, the figures of the whole set."""
+    return numbers({k: v for k, v in figures.items() if k.startswith(RATES)})
+
+
+def numbers(figures: dict) -> dict:
+    """The same with None in place of NaN, which JSON has not; also in lists of dicts."""
+    return {
+        key: [numbers(row) for row in value]
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+        else number(value)
+        for key, value in figures.items()
+    }
+
+
+def number(value):
+    """None in place of NaN."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def mean(values) -> float | None:
+    """The mean of those that are defined."""
+    known = [value for value in values if number(value) is not None]
+    return sum(known) / len(known) if known else None

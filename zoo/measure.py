@@ -1,0 +1,204 @@
+"""Calibrates and measures a model on a built data set, or saved maps, and writes the results."""
+
+import csv
+import json
+import pathlib
+import time
+
+import numpy as np
+
+from builders import run_dir
+from builders.atomic import write_json
+from tfds_datasets.features import GOOD
+from zoo import calibration, datasets, evaluate, input_pipeline, report, samples
+from zoo.maps import MapFile
+from zoo.metrics.score_histogram import ScoreHistogram
+from zoo.predictor import Predictor
+from zoo.recipes import Recipe
+
+SPEED = ("seconds", "images_per_second")
+CURVE_STEPS = 120  # thresholds of saved maps: so many over the good pixels, and over the defects
+RAREST_FALSE_ALARM = 1e-6  # share of good pixels above the highest threshold of a curve
+
+
+def calibrate_predictor(
+    predictor: Predictor,
+    builder,
+    *,
+    split: str | None = None,
+    pixel_rule: str | None = None,
+    image_rule: str | None = None,
+) -> dict:
+    """Chooses the thresholds of a predictor; see `calibration.calibrate`.
+
+    Args:
+      predictor: its recipe says what it learnt from; its own thresholds are not used.
+      builder: a built data set.
+      split: None takes the recipe's validation folds.
+      pixel_rule: None takes the recipe's, as with `image_rule`.
+
+    Raises:
+      ValueError: the split holds test images, or too few images for a rule.
+    """
+    recipe = Recipe.from_dict(predictor.recipe)
+    folds = recipe.validation_folds if split is None else None
+    split = split or recipe.train_split
+    return calibration.calibrate(
+        samples.predicted_samples(predictor, _batches(recipe, builder, split, folds)),
+        split=split,
+        test_split=recipe.test_split,
+        folds=folds,
+        pixel_rule=pixel_rule or recipe.pixel_rule,
+        image_rule=image_rule or recipe.image_rule,
+    )
+
+
+def measure_predictor(
+    predictor: Predictor,
+    builder,
+    split: str,
+    *,
+    mask_feature: str | None = None,
+) -> evaluate.Evaluation:
+    """Measures a predictor on a split of a built data set; see `evaluate.evaluate`.
+
+    The metrics also name `module`, `dataset` and `split`, and say how many `seconds` the model took
+    and how many `images_per_second` that is.
+    """
+    recipe = Recipe.from_dict(predictor.recipe)
+    seconds = 0.0
+
+    def timed(images):
+        nonlocal seconds
+        start = time.perf_counter()
+        outputs = predictor.predict(images)
+        seconds += time.perf_counter() - start
+        return outputs
+
+    evaluation = evaluate.evaluate(
+        samples.predicted_samples(
+            predictor._replace(predict=timed),
+            _batches(recipe, builder, split, mask_feature=mask_feature),
+        ),
+        calibration={
+            **predictor.calibration,
+            "threshold": predictor.threshold,
+            "score_threshold": predictor.score_threshold,
+        },
+        class_names=predictor.class_names,
+        total=int(datasets.count_labels(builder, split).sum()),
+    )
+    header = {"module": recipe.module, "dataset": builder.info.full_name, "split": split}
+    speed = {"seconds": seconds, "images_per_second": evaluation.metrics["images"] / seconds}
+    return evaluation._replace(metrics={**header, **evaluation.metrics, **speed})
+
+
+def calibrate_maps(items: list[MapFile], *, pixel_rule: str, image_rule: str, **options) -> dict:
+    """Chooses the thresholds of saved maps; see `calibration.calibrate`.
+
+    Args:
+      items: maps of validation images, from `zoo.map_layouts.find_maps`.
+      pixel_rule: as `image_rule`, one of `zoo.threshold_rules.RULES`.
+      options: of `samples.saved_samples`.
+
+    Raises:
+      ValueError: the maps lie in a folder named test, or are too few for a rule.
+    """
+    folders = [part for item in items for part in item.map_path.resolve().parts[-4:-1]]
+    return calibration.calibrate(
+        samples.saved_samples(items, **options),
+        split="test" if "test" in folders else "saved",
+        test_split="test",
+        pixel_rule=pixel_rule,
+        image_rule=image_rule,
+    )
+
+
+def measure_maps(
+    items: list[MapFile],
+    *,
+    calibration: dict | None = None,
+    by_group: bool = False,
+    **options,
+) -> evaluate.Evaluation:
+    """Measures saved maps; see `evaluate.evaluate`. Reads each twice, since any score may occur.
+
+    Args:
+      items: from `zoo.map_layouts.find_maps`.
+      calibration: as `calibrate_maps` returns it; None where no threshold was chosen.
+      by_group: see `evaluate.evaluate`.
+      options: of `samples.saved_samples`.
+    """
+    good, defective = ScoreHistogram(), ScoreHistogram()
+    for sample in samples.saved_samples(items, **options):
+        good.add(sample.anomaly_map[sample.mask == 0])
+        defective.add(sample.anomaly_map[sample.mask > 0])
+    shares = np.linspace(0, 1, CURVE_STEPS)
+    rare = np.geomspace(RAREST_FALSE_ALARM, 1, CURVE_STEPS)
+    return evaluate.evaluate(
+        samples.saved_samples(items, **options),
+        calibration=calibration,
+        thresholds=[*_exceeded_by(good, rare), *_exceeded_by(defective, shares)],
+        class_names=[GOOD, *sorted({item.label for item in items} - {GOOD})],
+        by_group=by_group,
+        total=len(items),
+    )
+
+
+def write_results(directory, evaluation: evaluate.Evaluation, *, run=None, **known) -> None:
+    """Writes `metrics.json` and `report.html` into an existing directory.
+
+    Args:
+      directory: receives the files.
+      evaluation: what was measured.
+      run: the run directory of the measured weights, whose files the report shows; None for others.
+      known: `recipe` and `calibration` as dicts, in place of the run's.
+    """
+    directory = pathlib.Path(directory)
+    # Speed belongs to the machine, not to the weights: equal runs have equal metrics.
+    kept = {key: value for key, value in evaluation.metrics.items() if key not in SPEED}
+    write_json(directory / "metrics.json", kept)
+    report.write_report(
+        directory / "report.html", **{**_record(run), **known}, **evaluation._asdict()
+    )
+
+
+def _record(run) -> dict:
+    """What a run directory tells a report; empty values where there is none."""
+
+    def read(name):
+        file = pathlib.Path(run or ".", name)
+        return json.loads(file.read_text()) if run is not None and file.is_file() else {}
+
+    history = []
+    if run is not None and (file := pathlib.Path(run, "history.csv")).is_file():
+        with open(file, newline="") as stream:
+            history = [
+                {key: float(value) if value else None for key, value in row.items()}
+                for row in csv.DictReader(stream)
+            ]
+    return {
+        "recipe": read(run_dir.RECIPE_FILE),
+        "calibration": read("calibration.json"),
+        "environment": read("environment.json"),
+        "history": history,
+    }
+
+
+def _batches(recipe, builder, split, folds=None, mask_feature=None):
+    if mask_feature is None:  # a data set that was not trained on may have one kind of mask only
+        known = recipe.mask_feature in builder.info.features
+        mask_feature = recipe.mask_feature if known else "mask"
+    examples = datasets.read_examples(
+        builder, split, folds=folds, image_size=recipe.image_size, mask_feature=mask_feature
+    )
+    return input_pipeline.same_size_batches(examples).as_numpy_iterator()
+
+
+def _exceeded_by(histogram, shares) -> list[float]:
+    """For each share, a score that about as many of the counted ones exceed."""
+    if not histogram.total:
+        return []
+    up_to = np.cumsum(histogram.counts)
+    bins = np.searchsorted(up_to, (1 - shares) * histogram.total).clip(max=len(up_to) - 1)
+    return [histogram.edge(index) for index in np.unique(bins).tolist()]

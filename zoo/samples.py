@@ -1,0 +1,126 @@
+"""What a metric needs of one image, whether a model answered just now or its maps were saved."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tfds_datasets.features import GOOD
+from tfds_datasets.images import read_image
+from zoo import ground_truth, maps
+from zoo.metrics.regions import Region
+from zoo.predictor import Predictor, defect_probability, index_mask
+
+
+class Sample(NamedTuple):
+    """An image with its truth and what was predicted.
+
+    Attributes:
+      file_name: names it in tables.
+      label: "good" or a defect type.
+      image: uint8 [H, W, C]; None where only the map is at hand.
+      mask: the truth, uint8 [H, W], 0 background, 1.. the defect types, 255 ignore.
+      anomaly_map: float [H, W], higher where a defect is likelier.
+      score: of the image, higher where it is more likely defective.
+      types: the predicted mask, uint8 [H, W] as `mask`; None where no types are predicted.
+      regions: the annotated regions of an image of MVTec LOCO; None takes them from the mask.
+    """
+
+    file_name: str
+    label: str
+    image: np.ndarray | None
+    mask: np.ndarray
+    anomaly_map: np.ndarray
+    score: float
+    types: np.ndarray | None = None
+    regions: list[Region] | None = None
+
+
+def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator[Sample]:
+    """Asks a model.
+
+    Args:
+      predictor: its answers become the anomaly maps and image scores; where it tells types apart,
+        its pixel threshold decides what is a defect at all.
+      batches: dicts of NumPy arrays `image` uint8 [B, H, W, C], `mask` uint8 [B, H, W, 1], `label`
+        and, but for calibration, `file_name`.
+    """
+    for batch in batches:
+        outputs = predictor.predict(batch["image"])
+        probability = defect_probability(outputs["mask"])
+        names = batch.get("file_name", [""] * len(probability))
+        for index, name in enumerate(names):
+            channels = outputs["mask"][index]
+            yield Sample(
+                file_name=name.decode() if isinstance(name, bytes) else str(name),
+                label=predictor.class_names[int(batch["label"][index])],
+                image=batch["image"][index],
+                mask=batch["mask"][index, ..., 0],
+                anomaly_map=probability[index],
+                score=float(outputs["score"][index]),
+                types=index_mask(channels, predictor.threshold) if channels.shape[-1] > 1 else None,
+            )
+
+
+def saved_samples(
+    items: list[maps.MapFile],
+    *,
+    resize_maps: bool = False,
+    ground_truth_threshold: float | None = None,
+) -> Iterator[Sample]:
+    """Reads saved anomaly maps; the highest score of a map is the image's.
+
+    Args:
+      items: from `zoo.map_layouts.find_maps`.
+      resize_maps: whether a map of another size than its ground truth is resized, bilinearly.
+      ground_truth_threshold: see `zoo.ground_truth.read_truth`.
+
+    Raises:
+      ValueError: a file is broken, or a map has another size than its ground truth.
+    """
+    shape = ground_truth.common_shape(items)
+    for item in items:
+        scores = maps.read_map(item.map_path)
+        truth = ground_truth.read_truth(
+            item, shape=shape or scores.shape, ground_truth_threshold=ground_truth_threshold
+        )
+        regions = truth if isinstance(truth, list) else None
+        mask = np.logical_or.reduce([region.mask for region in regions]) if regions else truth
+        score = float(scores.max())  # before resizing, which may flatten the peak
+        if scores.shape != mask.shape:
+            if not resize_maps:
+                raise ValueError(
+                    f"{item.map_path} has {_size(scores)} pixels and its ground truth "
+                    f"{_size(mask)}. Resize the maps to the ground truth by --resize_maps."
+                )
+            scores = maps.resize_map(scores, mask.shape)
+        yield Sample(
+            file_name=item.name,
+            label=item.label,
+            image=_image(item, mask.shape),
+            mask=mask.astype(np.uint8),
+            anomaly_map=scores,
+            score=score,
+            regions=regions,
+        )
+
+
+def is_defective(sample: Sample) -> bool:
+    """Whether the image is labelled with a defect."""
+    return sample.label != GOOD
+
+
+def _image(item, shape) -> np.ndarray | None:
+    if item.image_path is None:
+        return None
+    image = read_image(item.image_path, channels=3)
+    if image.shape[:2] != shape:
+        raise ValueError(
+            f"{item.image_path} has {_size(image)} pixels and its ground truth "
+            f"{shape[0]}x{shape[1]}. They must be of one size."
+        )
+    return image
+
+
+def _size(array) -> str:
+    return f"{array.shape[0]}x{array.shape[1]}"
