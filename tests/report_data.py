@@ -1,6 +1,7 @@
 """A made-up measurement for the tests of the report: all its figures fit its images."""
 
 import numpy as np
+from scipy import ndimage
 
 from zoo.gallery import Gallery
 from zoo.metrics import decisions, segmentation
@@ -32,11 +33,13 @@ def measure(*, defective=4, good=6, missed=1, alarms=2, shape=(12, 16), calibrat
     for index in range(defective + good):
         bad = index < defective
         mask = np.zeros((*shape, 1), np.uint8)
-        mask[3:6, 4 : 9 + index % 3] = (1 + index % 2) * bad
+        top, left = rng.integers(shape) // 2
+        mask[top : top + shape[0] // 4, left : left + shape[1] // 3] = (1 + index % 2) * bad
         mask[-1] = segmentation.IGNORE
-        levels = segmentation.threshold_levels(
-            rng.random(shape) * 0.6 + (mask[..., 0] > 0) * rng.random() * 0.5, THRESHOLDS
-        )
+        defect = ndimage.gaussian_filter((mask[:-1, :, 0] > 0).astype(float), 1)
+        scores = 0.6 * _surface(rng, shape)
+        scores[:-1] += defect * rng.random()
+        levels = segmentation.threshold_levels(scores, THRESHOLDS)
         counts.append(segmentation.level_counts(levels, mask[..., 0], len(THRESHOLDS)))
         rejected = index >= missed if bad else index - defective < alarms
         row = {
@@ -48,7 +51,7 @@ def measure(*, defective=4, good=6, missed=1, alarms=2, shape=(12, 16), calibrat
         rows.append(row)
         gallery.offer(
             row | {"rejected": rejected if calibrated else None},
-            image=np.full((*shape, 1), 90 + index, np.uint8),
+            image=(60 + 120 * _surface(rng, shape)[..., None]).astype(np.uint8),
             mask=mask,
             levels=levels,
             counts=counts[-1],
@@ -61,6 +64,12 @@ def measure(*, defective=4, good=6, missed=1, alarms=2, shape=(12, 16), calibrat
         "gallery": gallery.entries(),
         "counts": counts,
     }
+
+
+def _surface(rng, shape):
+    """Smooth noise from 0 to 1."""
+    noise = ndimage.gaussian_filter(rng.random(shape), 1)
+    return (noise - noise.min()) / np.ptp(noise)
 
 
 def _curves(counts, defective) -> dict:

@@ -1,0 +1,298 @@
+"""The report in a real browser: what its sliders show is compared with NumPy."""
+
+import base64
+import io
+import json
+import os
+import pathlib
+import shutil
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from report_data import CALIBRATION, HISTORY, THRESHOLDS, measure
+from scipy import ndimage
+
+from zoo import report, verdict
+from zoo.gallery import Gallery
+from zoo.metrics import decisions, segmentation
+from zoo.recipes import get_recipe
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SECONDS = 3.0  # from the call to the first pictures
+
+pytestmark = pytest.mark.skipif(
+    BROWSER is None or DRIVER is None,
+    reason="no chromium or chromedriver: apt-get install chromium chromium-driver",
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # With its path given, selenium does not look for a driver in the network.
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return measure(defective=6, good=8, missed=2, alarms=3, shape=(48, 64))
+
+
+@pytest.fixture
+def page(browser, measured, tmp_path):
+    return open_report(browser, measured, tmp_path)
+
+
+def open_report(browser, measured, folder):
+    path = folder / "report.html"
+    report.write_report(
+        path,
+        recipe=get_recipe("tiny_unet/dagm_synthetic/class_1").to_dict(),
+        metrics=measured["metrics"],
+        calibration=CALIBRATION,
+        environment={},
+        history=HISTORY,
+        gallery=measured["gallery"],
+        curves=measured["curves"],
+    )
+    return Page(browser, path)
+
+
+class Page:
+    def __init__(self, driver, path):
+        self.driver = driver
+        self.screen(1280, 900)
+        driver.get_log("performance")  # forgets what the page before asked for
+        start = time.perf_counter()
+        driver.get(path.as_uri())
+        self.run("document.querySelector('.card').scrollIntoView()")
+        self.wait("drawings.size > 0")
+        self.seconds = time.perf_counter() - start
+        self.data = json.loads(self.run("return document.querySelector('#data').textContent"))
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def wait(self, condition):
+        """Waits until a condition holds and its frame is drawn."""
+        self.driver.execute_async_script(
+            f"const done = arguments[0]; const look = () => {condition} "
+            "? requestAnimationFrame(() => requestAnimationFrame(done)) : setTimeout(look, 10); "
+            "look();"
+        )
+
+    def find(self, selector):
+        return self.driver.find_element("css selector", selector)
+
+    def text(self, selector):
+        return self.find(selector).text
+
+    def press(self, slider, key):
+        """Presses a key on a slider and returns the threshold it has moved to."""
+        self.find(slider).send_keys(key)
+        self.wait("true")
+        kind = slider[1:].partition("-")[0]
+        return self.data[kind]["thresholds"][int(self.find(slider).get_property("value"))]
+
+    def cards(self):
+        """Titles of the cards that are shown."""
+        return self.run(
+            "return cards.filter((card) => !card.hidden)"
+            ".map((card) => find('figcaption', card).textContent)"
+        )
+
+    def screen(self, width, height, mobile=False):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def prefer(self, scheme):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def shares(text):
+    return [float(word) for word in text.split(" to ")]
+
+
+def test_score_slider_counts_again(page, measured):
+    from selenium.webdriver.common.keys import Keys
+
+    metrics = measured["metrics"]
+    scores = np.array([row["score"] for row in metrics["per_image"]])
+    defective = np.array([row["label"] != "good" for row in metrics["per_image"]])
+    seen = set()
+    for key in (Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.HOME, Keys.END):
+        threshold = page.press("#score-slider", key)
+        expected = decisions.image_decisions(scores, defective, threshold)
+        for name in ("tp", "fp", "tn", "fn"):
+            assert int(page.text(f"#{name}")) == expected[name]
+        for name in ("tpr", "tnr"):
+            assert float(page.text(f"#{name}")) == pytest.approx(expected[name], abs=6e-4)
+            low_high = shares(page.text(f"[data-show={name}_interval]"))
+            assert low_high == pytest.approx(expected[f"{name}_interval"], abs=6e-4)
+        balanced = float(page.text("#balanced-accuracy"))
+        assert balanced == pytest.approx(expected["balanced_accuracy"], abs=6e-4)
+        assert page.text("#sentence") == verdict.sentence({**metrics, **expected})
+        assert sum("wrongly" in card for card in page.cards()) == expected["fp"] + expected["fn"]
+        spoken = page.find("#score-slider").get_attribute("aria-valuetext")
+        assert float(spoken.removeprefix("threshold ")) == pytest.approx(threshold, rel=1e-4)
+        seen.add(page.text("#sentence"))
+    assert len(seen) >= 4
+
+
+def test_pixel_slider_draws_and_counts_again(page, measured):
+    from selenium.webdriver.common.keys import Keys
+
+    page.run("document.querySelector('.card').scrollIntoView()")
+    page.wait("drawings.has(cards[0])")
+    worst = measured["gallery"][0]
+    names = [row["file_name"] for row in measured["metrics"]["per_image"]]
+    counts, summed = measured["counts"][names.index(worst["file_name"])], measured["counts"].sum(0)
+    levels, truth = decode(worst["levels"]), decode(worst["truth"]).astype(int)
+    defect = np.ptp(truth, axis=-1) > 0
+    judged = defect | (truth[..., 0] == 0)
+    line = ndimage.binary_dilation(defect) & ~defect
+    pictures = set()
+    for key in (Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.HOME, Keys.END):
+        threshold = page.press("#pixel-slider", key)
+        index = int(np.flatnonzero(threshold == THRESHOLDS).item())
+        both, predicted, true = summed[index]
+        expected = {
+            "#set-iou": both / (predicted + true - both),
+            "#set-dice": 2 * both / (predicted + true),
+            "#set-precision": both / predicted,
+            "#set-recall": both / true,
+            "#defect-iou": segmentation.iou(measured["counts"][:6, index]).mean(),
+        }
+        for selector, value in expected.items():
+            assert float(page.text(selector)) == pytest.approx(value, abs=6e-4)
+        overlap = float(page.text(".card .overlap").strip("IoU ,"))
+        assert overlap == pytest.approx(segmentation.iou(counts[index]), abs=6e-3)
+        picture = prediction(page)
+        # A grey image: colour is what was drawn upon it.
+        colored = np.ptp(picture.astype(int), axis=-1) > 12
+        np.testing.assert_array_equal(colored, (judged & (levels > index)) | line)
+        pictures.add(picture.tobytes())
+    assert len(pictures) >= 4
+
+
+def decode(address):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition("base64,")[2]))))
+
+
+def prediction(page):
+    return decode(page.run("return document.querySelector('.prediction').toDataURL()"))[..., :3]
+
+
+def test_button_leads_back_to_the_calibrated_thresholds(page):
+    from selenium.webdriver.common.keys import Keys
+
+    names = ("tp", "fp", "set-iou", "score-value", "pixel-value", "score-origin", "pixel-origin")
+    before = [page.text(f"#{name}") for name in names]
+    assert before[-4:] == ["0.43", "0.5", "(calibrated)", "(calibrated)"]
+    for slider in ("#score-slider", "#pixel-slider"):
+        page.press(slider, Keys.HOME)
+    moved = [page.text(f"#{name}") for name in names]
+    assert all(first != second for first, second in zip(before, moved)) and moved[-2:] == ["", ""]
+    page.find("#reset").send_keys(Keys.ENTER)
+    page.wait("true")
+    assert [page.text(f"#{name}") for name in names] == before
+
+
+def test_filters(page):
+    from selenium.webdriver.common.keys import Keys
+
+    def choose(kind):
+        page.find(f"[name=show][value={kind}]").send_keys(Keys.SPACE)
+        assert page.run(
+            "const { x, y } = document.activeElement.getBoundingClientRect();"
+            "return document.elementFromPoint(x + 5, y + 5) === document.activeElement"
+        )  # and does not lie below the panel
+        return page.cards()
+
+    assert len(page.cards()) == 14
+    assert len(choose("defective")) == 6
+    assert all("(good)" in card for card in choose("good"))
+    assert sum("wrongly" in card for card in choose("wrong")) == len(page.cards()) == 5
+    choose("all")
+    page.find("#name").send_keys("BAD_3<")
+    assert page.text(".card:not([hidden]) .name") == "bad_3<&>.png" and len(page.cards()) == 1
+    page.find("#name").clear()
+    page.find("#type").send_keys("dent")
+    assert all("(dent)" in card for card in page.cards())
+
+
+def test_phone_dark_and_no_network(page):
+    def background():
+        return page.run("return getComputedStyle(document.body).backgroundColor")
+
+    folder = pathlib.Path(
+        os.environ.get("ZOO_ARTIFACTS_DIR") or page.run("return location.pathname")
+    )
+    folder = folder.parent if folder.suffix else folder
+    folder.mkdir(parents=True, exist_ok=True)
+    colors = set()
+    for name, width, height, mobile, scheme in (
+        ("desktop", 1280, 900, False, "light"),
+        ("dark", 1280, 900, False, "dark"),
+        ("phone", 360, 800, True, "light"),
+    ):
+        page.screen(width, height, mobile)
+        page.prefer(scheme)
+        page.run("document.querySelector('.panel').scrollIntoView()")
+        page.wait("[...visible].every((card) => drawings.has(card))")
+        assert page.run("return document.documentElement.scrollWidth") <= width
+        assert page.driver.save_screenshot(str(folder / f"report_{name}.png"))
+        colors.add(background())
+    page.prefer("light")
+    assert len(colors) == 2
+    assert page.driver.get_log("browser") == []  # no error, and nothing that the policy forbids
+    messages = [json.loads(row["message"])["message"] for row in page.driver.get_log("performance")]
+    asked = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert asked and all(url.startswith(("file:", "data:")) for url in asked)
+
+
+def test_600_noisy_images_open_quickly(browser, measured, tmp_path):
+    """Noise fills the share that each image has of the report."""
+    rng = np.random.default_rng(0)
+    gallery, mask = Gallery(600), np.zeros((256, 256, 1), np.uint8)
+    for index in range(6):
+        levels = rng.integers(0, 256, (256, 256), dtype=np.uint8)
+        gallery.offer(
+            {"file_name": f"{index}.png", "label": "good", "score": 0.3, "iou": None}
+            | {"rejected": False},
+            image=rng.integers(0, 256, (256, 256, 1), dtype=np.uint8),
+            mask=mask,
+            levels=levels,
+            counts=segmentation.level_counts(levels, mask[..., 0], 255),
+        )
+    page = open_report(browser, measured | {"gallery": 100 * gallery.entries()}, tmp_path)
+    size = (tmp_path / "report.html").stat().st_size
+    print(f"600 noisy images: {size / 1e6:.1f} MB, pictures after {page.seconds:.2f} s")
+    assert 15e6 < size < 25e6
+    assert len(page.cards()) >= 60 and page.seconds < SECONDS
