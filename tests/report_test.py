@@ -134,7 +134,7 @@ def test_sliders_start_at_the_calibrated_thresholds(page):
     data = json.loads(page.scripts[0])
     for kind, threshold in (("score", 0.43), ("pixel", CALIBRATION["threshold"])):
         assert data[kind]["thresholds"][int(page.at(f"{kind}-slider")["value"])] == threshold
-    assert page.text.count("(calibrated)") == 2
+    assert "Back to the calibrated thresholds" in page.text and "flatter" not in page.text
 
 
 def test_thresholds_tell_all_scores_apart():
@@ -164,12 +164,13 @@ def test_without_calibration(tmp_path):
     assert data["pixel"]["thresholds"][data["pixel"]["start"]] == pytest.approx(0.3)
     for text in (
         "No threshold was calibrated, so no part is judged.",
-        "oracle: chosen on the measured images, flatters",
+        "The sliders start at the oracle: thresholds chosen on the measured images, which flatters",
+        "Back to the oracle thresholds",
         "maps resized bilinearly",
         "the weights were not trained here",
     ):
         assert text in page.text
-    assert "None" not in page.text and "nan" not in page.text and "(calibrated)" not in page.text
+    assert "None" not in page.text and "nan" not in page.text
     assert len(page.all("img")) == 10 * 2
 
 

@@ -1,5 +1,7 @@
 """Chooses thresholds on validation images, apart from the weights."""
 
+import json
+import pathlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -79,6 +81,21 @@ def calibrate(
             "image_false_alarms": _share(table["fp"], num_good),
         },
     }
+
+
+def read_calibration(path) -> dict:
+    """Reads a `calibration.json`.
+
+    Raises:
+      ValueError: the file holds no thresholds.
+    """
+    content = json.loads(pathlib.Path(path).read_text())
+    if not isinstance(content, dict) or not {"threshold", "score_threshold"} <= set(content):
+        raise ValueError(
+            "A calibration must hold `threshold` and `score_threshold`, as `python -m zoo "
+            f"calibrate` writes it. Received: {path}"
+        )
+    return content
 
 
 def refuse_test_split(split: str, test_split: str) -> None:

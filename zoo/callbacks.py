@@ -5,6 +5,7 @@ import math
 import pathlib
 import shutil
 import time
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -13,6 +14,9 @@ from absl import logging
 from builders.atomic import replacing
 from builders.predictions import predictions
 from zoo import pictures
+from zoo.metrics.anomaly import AnomalyEvaluator
+from zoo.metrics.segmentation import IGNORE
+from zoo.predictor import defect_probability
 
 _STATE_FILE = "state.json"
 _MODEL_FILE = "model.weights.h5"
@@ -129,6 +133,44 @@ class StopAtNaN(keras.callbacks.Callback):
                 f"in {self.backup_directory}. Try a lower --learning_rate or "
                 "--mixed_precision=float32, with another --run_name."
             )
+
+
+class MeasureAnomaly(keras.callbacks.Callback):
+    """Adds the anomaly metrics of the validation images to the figures of every few epochs.
+
+    They stand as `val_image_auroc` and so on in the log, in `history.csv` and in TensorBoard.
+
+    Args:
+      batches: pairs of images float32 [B, H, W, C] and a dict of `mask_logits`, the masks uint8
+        [B, H, W, 1], as `fit` validates on.
+      every: epochs from one measurement to the next.
+    """
+
+    FIGURES = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "au_pro@0.3", "au_pro@0.05")
+
+    def __init__(self, batches: Iterable, every: int):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"Argument `every` must be at least 1 epoch. Received: {every}")
+        self.batches, self.every = batches, every
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        evaluator = AnomalyEvaluator(ignore=IGNORE)
+        for images, truth in self.batches:
+            outputs = predictions(self.model.predict_on_batch(images))
+            probability = defect_probability(keras.ops.convert_to_numpy(outputs["mask"]))
+            masks = np.asarray(truth["mask_logits"])[..., 0]
+            for anomaly_map, mask in zip(probability, masks):
+                evaluator.update(anomaly_map, np.where(mask == IGNORE, mask, mask > 0))
+        figures = evaluator.compute()
+        logs.update({f"val_{name}": figures[name] for name in self.FIGURES})
+        logging.info(
+            "Epoch %d: %s",
+            epoch + 1,
+            ", ".join(f"{name} {figures[name]:.4f}" for name in self.FIGURES),
+        )
 
 
 class EpochPictures(keras.callbacks.Callback):

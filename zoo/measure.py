@@ -9,9 +9,7 @@ import numpy as np
 
 from builders import run_dir
 from builders.atomic import write_json
-from tfds_datasets.features import GOOD
-from zoo import calibration, datasets, evaluate, input_pipeline, report, samples
-from zoo.maps import MapFile
+from zoo import calibration, datasets, evaluate, input_pipeline, map_layouts, report, samples
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.predictor import Predictor
 from zoo.recipes import Recipe
@@ -88,26 +86,37 @@ def measure_predictor(
         class_names=predictor.class_names,
         total=int(datasets.count_labels(builder, split).sum()),
     )
-    header = {"module": recipe.module, "dataset": builder.info.full_name, "split": split}
+    header = {
+        "module": recipe.module,
+        "dataset": builder.info.full_name,
+        "split": split,
+        "map_note": None,
+    }
     speed = {"seconds": seconds, "images_per_second": evaluation.metrics["images"] / seconds}
     return evaluation._replace(metrics={**header, **evaluation.metrics, **speed})
 
 
-def calibrate_maps(items: list[MapFile], *, pixel_rule: str, image_rule: str, **options) -> dict:
+def calibrate_maps(
+    maps_dir, ground_truth_dir, layout: str, *, pixel_rule: str, image_rule: str, **options
+) -> dict:
     """Chooses the thresholds of saved maps; see `calibration.calibrate`.
 
     Args:
-      items: maps of validation images, from `zoo.map_layouts.find_maps`.
-      pixel_rule: as `image_rule`, one of `zoo.threshold_rules.RULES`.
+      maps_dir: folder of maps of validation images, as `map_layouts.find_maps` wants it.
+      ground_truth_dir: folder of their ground truth.
+      layout: one of `map_layouts.LAYOUTS`.
+      pixel_rule: as `image_rule`, one of `threshold_rules.RULES`.
       options: of `samples.saved_samples`.
 
     Raises:
       ValueError: the maps lie in a folder named test, or are too few for a rule.
     """
-    folders = [part for item in items for part in item.map_path.resolve().parts[-4:-1]]
+    items = _find_maps(maps_dir, ground_truth_dir, layout, options)
+    folders = {part for item in items for part in item.map_path.resolve().parts[-4:-1]}
+    split = "test" if "test" in folders else pathlib.Path(maps_dir).resolve().name
     return calibration.calibrate(
         samples.saved_samples(items, **options),
-        split="test" if "test" in folders else "saved",
+        split=split,
         test_split="test",
         pixel_rule=pixel_rule,
         image_rule=image_rule,
@@ -115,34 +124,41 @@ def calibrate_maps(items: list[MapFile], *, pixel_rule: str, image_rule: str, **
 
 
 def measure_maps(
-    items: list[MapFile],
-    *,
-    calibration: dict | None = None,
-    by_group: bool = False,
-    **options,
+    maps_dir, ground_truth_dir, layout: str, *, calibration: dict | None = None, **options
 ) -> evaluate.Evaluation:
     """Measures saved maps; see `evaluate.evaluate`. Reads each twice, since any score may occur.
 
+    The metrics also name `module`, `dataset` and `split` as those of a model do, and say in
+    `map_note` what became of maps of another size.
+
     Args:
-      items: from `zoo.map_layouts.find_maps`.
+      maps_dir: as `map_layouts.find_maps` wants it, with `ground_truth_dir` and `layout`.
       calibration: as `calibrate_maps` returns it; None where no threshold was chosen.
-      by_group: see `evaluate.evaluate`.
       options: of `samples.saved_samples`.
     """
+    items = _find_maps(maps_dir, ground_truth_dir, layout, options)
     good, defective = ScoreHistogram(), ScoreHistogram()
     for sample in samples.saved_samples(items, **options):
         good.add(sample.anomaly_map[sample.mask == 0])
         defective.add(sample.anomaly_map[sample.mask > 0])
     shares = np.linspace(0, 1, CURVE_STEPS)
     rare = np.geomspace(RAREST_FALSE_ALARM, 1, CURVE_STEPS)
-    return evaluate.evaluate(
+    evaluation = evaluate.evaluate(
         samples.saved_samples(items, **options),
         calibration=calibration,
         thresholds=[*_exceeded_by(good, rare), *_exceeded_by(defective, shares)],
-        class_names=[GOOD, *sorted({item.label for item in items} - {GOOD})],
-        by_group=by_group,
+        by_group=layout == "loco",
         total=len(items),
     )
+    header = {
+        "module": f"saved maps {pathlib.Path(maps_dir).resolve().name}",
+        "dataset": pathlib.Path(ground_truth_dir).resolve().name,
+        "split": "test",
+        "map_note": "maps of another size resized bilinearly to their ground truth"
+        if options.get("resize_maps")
+        else None,
+    }
+    return evaluation._replace(metrics={**header, **evaluation.metrics})
 
 
 def write_results(directory, evaluation: evaluate.Evaluation, *, run=None, **known) -> None:
@@ -193,6 +209,13 @@ def _batches(recipe, builder, split, folds=None, mask_feature=None):
         builder, split, folds=folds, image_size=recipe.image_size, mask_feature=mask_feature
     )
     return input_pipeline.same_size_batches(examples).as_numpy_iterator()
+
+
+def _find_maps(maps_dir, ground_truth_dir, layout, options):
+    threshold = options.get("ground_truth_threshold")
+    return map_layouts.find_maps(
+        maps_dir, ground_truth_dir, layout, ground_truth_threshold=threshold
+    )
 
 
 def _exceeded_by(histogram, shares) -> list[float]:

@@ -53,10 +53,8 @@ function show(name, text) {
 }
 
 function nameThreshold(kind, slider) {
-  const { thresholds, start } = data[kind];
-  const text = thresholdText(thresholds[slider.valueAsNumber]);
+  const text = thresholdText(data[kind].thresholds[slider.valueAsNumber]);
   find(`#${kind}-value`).textContent = text;
-  find(`#${kind}-origin`).hidden = slider.valueAsNumber !== start;
   slider.setAttribute("aria-valuetext", `threshold ${text}`);
 }
 

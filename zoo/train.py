@@ -23,8 +23,10 @@ from zoo import (
     optimizers,
     predictor,
 )
+from zoo.calibration import refuse_test_split
 from zoo.metrics.segmentation import SetIoU
 from zoo.recipes import Recipe
+from zoo.threshold_rules import RULES, parse_rule, require_images
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch
 
@@ -45,6 +47,7 @@ def train(
     resume: bool = False,
     skip_broken_images: bool = False,
     tensorboard: bool = False,
+    measure_every: int | None = None,
 ) -> pathlib.Path:
     """Trains, calibrates on the validation folds, measures on the test split, and reports.
 
@@ -60,6 +63,8 @@ def train(
       resume: go on with a run that was interrupted.
       skip_broken_images: build the data set without its unreadable images.
       tensorboard: also write TensorBoard logs.
+      measure_every: epochs between two measurements of the anomaly metrics of the validation
+        images, which change nothing of the training; None measures them never.
 
     Returns:
       The run directory.
@@ -71,6 +76,7 @@ def train(
     run = run_path(runs_dir, recipe, run_name)
     partial = run.with_name(f"{run.name}.partial")
     _check_choices(recipe)
+    refuse_test_split(recipe.train_split, recipe.test_split)
     builder = datasets.prepare_dataset(
         recipe.dataset,
         data_dir=data_dir,
@@ -82,7 +88,8 @@ def train(
         _check_same(run, recipe)
         logging.info("%s is done already.", run)
         return run
-    # A test split that is not there shall be found now rather than after hours of training.
+    # What is missing shall be found now rather than after hours of training.
+    _check_rules(recipe, builder)
     datasets.read_examples(builder, recipe.test_split, mask_feature=recipe.mask_feature)
     if list(partial.glob("backup/epoch_*")) or (partial / run_dir.WEIGHTS_FILE).is_file():
         if not resume:
@@ -95,7 +102,7 @@ def train(
     write_json(partial / run_dir.RECIPE_FILE, recipe.to_dict())
 
     if not (partial / run_dir.WEIGHTS_FILE).is_file():
-        _fit(recipe, builder, partial, tensorboard=tensorboard)
+        _fit(recipe, builder, partial, tensorboard=tensorboard, measure_every=measure_every)
     _measure(recipe, builder, partial)
     os.rename(partial, run)
     return run
@@ -107,7 +114,7 @@ def with_class_names(recipe: Recipe, builder) -> Recipe:
     return Recipe.from_dict({**recipe.to_dict(), "class_names": names})
 
 
-def _fit(recipe, builder, partial, *, tensorboard):
+def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     # Never 0: with that global seed, tf.data cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(recipe.seed + 1)
     precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
@@ -121,13 +128,16 @@ def _fit(recipe, builder, partial, *, tensorboard):
     )
 
     validation = _validation_examples(recipe, builder)
+    validation_batches = input_pipeline.validation_batches(validation)
     training_callbacks = _callbacks(recipe, partial, validation, tensorboard=tensorboard)
+    if measure_every is not None:  # first, so that all others see its figures
+        training_callbacks.insert(0, callbacks.MeasureAnomaly(validation_batches, measure_every))
     backup = training_callbacks[-1]
     first_epoch = backup.restore(model)
     if not backup.stopped and first_epoch < recipe.epochs:
         model.fit(
             input_pipeline.training_batches(builder, recipe, first_epoch),
-            validation_data=input_pipeline.validation_batches(validation),
+            validation_data=validation_batches,
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             steps_per_epoch=recipe.steps_per_epoch,
@@ -210,6 +220,14 @@ def _check_choices(recipe):
             )
 
 
+def _check_rules(recipe, builder):
+    """Raises where there are too few validation images for a rule."""
+    counts = datasets.count_labels(builder, recipe.train_split, recipe.validation_folds)
+    for name in RULES:
+        rule = parse_rule(name, getattr(recipe, name))
+        require_images(rule, good=int(counts[0]), defective=int(counts[1:].sum()))
+
+
 def _check_same(directory, recipe):
     """Raises where a directory holds the run of another recipe."""
     file = directory / run_dir.RECIPE_FILE
@@ -225,7 +243,8 @@ def _check_same(directory, recipe):
 
 
 def _write_history(path, history):
+    names = dict.fromkeys(name for row in history for name in row)  # some come every few epochs
     with replacing(path) as temporary, open(temporary, "w", newline="") as stream:
-        writer = csv.DictWriter(stream, history[0])
+        writer = csv.DictWriter(stream, names)
         writer.writeheader()
         writer.writerows(history)

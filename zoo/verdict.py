@@ -36,6 +36,67 @@ def counts(metrics: dict) -> list[str]:
     return sentences
 
 
+def table(metrics: dict) -> str:
+    """The figures as aligned lines for a terminal, with a reason beside each undefined one."""
+    bounds, reasons = metrics["bounds"], metrics["reasons"]
+    rows = [("data", f"{metrics['dataset']} {metrics['split']}, {metrics['images']} images")]
+    for name, meaning in _figures(metrics).items():
+        if metrics[name] is None:
+            rows.append((name, f"undefined: {reasons.get(name, 'no threshold was chosen')}"))
+        else:
+            bound = f" ± {bounds[name]:.1g}" if name in bounds else ""
+            rows.append((name, f"{metrics[name]:.4f}{bound}  {meaning}"))
+    for label, group in metrics.get("groups", {}).items():
+        shown = (f"{name} {value:.4f}" for name, value in group.items() if value is not None)
+        rows.append((label, ", ".join(shown)))
+    if len(metrics["per_type"]) > 1:
+        for row in metrics["per_type"]:
+            found = "" if row["found"] is None else f", {row['found']} found"
+            iou = "" if row["mean_iou"] is None else f", mean IoU {row['mean_iou']:.3f}"
+            rows.append((row["label"], f"{row['images']} images{found}{iou}"))
+    if metrics["score_threshold"] is None:
+        best = metrics["oracle"]
+        rows.append(
+            (
+                "oracle",
+                f"best F1 on these very images: {best['set_f1']:.4f} of pixels > "
+                f"{best['threshold']:.4g}. No result: choose thresholds by `calibrate`",
+            )
+        )
+    else:
+        rows.append(
+            (
+                "decisions",
+                f"{metrics['fn']} of {metrics['defective']} defective images pass, "
+                f"{metrics['fp']} of {metrics['images'] - metrics['defective']} good ones are "
+                f"rejected, at score threshold {metrics['score_threshold']:.4g} "
+                f"({metrics['threshold_source']})",
+            )
+        )
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
+
+
+def _figures(metrics) -> dict[str, str]:
+    """The figures of a terminal's table, and what each means."""
+    regions = f"{metrics['regions']} regions"
+    return {
+        "image_auroc": "of image scores",
+        "image_ap": "",
+        "pixel_auroc": "of pixel scores",
+        "pixel_ap": "",
+        "au_pro@0.3": f"of {regions}, up to 30 % false positive pixels",
+        "au_pro@0.05": f"of {regions}, up to 5 %",
+        **{name: f"of {regions}, saturating" for name in metrics if name.startswith("au_spro")},
+        "pg@0.05": "of good images pass while 5 % of the defective ones do",
+        "pb@0.05": "of defective images are found while 5 % of the good ones are rejected",
+        "defect_iou": "mean of the defective images",
+        "set_iou": "of all pixels together",
+        "boundary_f1": "of outlines, mean of the defective images",
+        "balanced_accuracy": "of decisions on images",
+    }
+
+
 def _per_hundred(part: int, total: int) -> str:
     rounded = round(100 * part / total)
     if part and not rounded:

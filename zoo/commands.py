@@ -1,0 +1,236 @@
+"""What each command of `python -m zoo` does: takes the values of the flags, yields lines to print.
+
+Libraries that take seconds to import are imported where they are used, so that `list`, errors and
+help come at once.
+"""
+
+import dataclasses
+import fnmatch
+import json
+import pathlib
+from collections.abc import Iterator
+
+from absl import logging
+
+from zoo.recipes import RECIPES, Recipe, get_recipe
+
+# The fields of a recipe that are flags: all but those that the handle decides.
+RECIPE_FLAGS = tuple(
+    field
+    for field in dataclasses.fields(Recipe)
+    if field.name not in ("module", "name", "builder", "dataset", "class_names")
+)
+
+
+def list_modules(options) -> Iterator[str]:
+    for handle, recipes in RECIPES.items():
+        yield f"{handle:42} {', '.join(recipes)}"
+
+
+def train(options) -> Iterator[str]:
+    pattern = _required(options, "module")
+    handles = fnmatch.filter(RECIPES, pattern)
+    if not handles:
+        get_recipe(pattern)  # raises, and lists the valid ones
+    recipes = [get_recipe(handle, options.recipe, **_recipe_changes(options)) for handle in handles]
+    from zoo import verdict
+    from zoo.train import train as train_recipe
+
+    failures = []
+    for recipe in recipes:
+        try:
+            run = train_recipe(
+                recipe,
+                runs_dir=options.runs_dir,
+                data_dir=options.data_dir,
+                manual_dir=options.manual_dir,
+                run_name=options.run_name,
+                resume=options.resume,
+                skip_broken_images=options.skip_broken_images,
+                tensorboard=options.tensorboard,
+                measure_every=options.every,
+            )
+        except (ValueError, FloatingPointError, OSError) as error:
+            if len(recipes) == 1:
+                raise
+            logging.error("%s: %s", recipe.module, error)
+            failures.append(recipe.module)
+            continue
+        yield f"run     {run}"
+        yield verdict.table(json.loads((run / "metrics.json").read_text()))
+        yield f"report  {run / 'report.html'}"
+    if failures:
+        raise ValueError(f"These modules failed, see above: {', '.join(failures)}")
+
+
+def calibrate(options) -> Iterator[str]:
+    from builders.atomic import write_json
+    from zoo import measure
+
+    output_dir = pathlib.Path(_required(options, "output_dir"))
+    rules = {"pixel_rule": options.pixel_rule, "image_rule": options.image_rule}
+    if options.ground_truth:
+        rules = {name: rule or "best_f1" for name, rule in rules.items()}
+        calibration = measure.calibrate_maps(*_maps(options), **rules, **_map_options(options))
+    else:
+        predictor = _predictor(options)
+        calibration = measure.calibrate_predictor(
+            predictor, _dataset(predictor, options), split=options.split, **rules
+        )
+    output_dir.mkdir(parents=True, exist_ok=True)
+    write_json(output_dir / "calibration.json", calibration)
+    yield json.dumps(calibration, indent=2)
+    yield f"next  python -m zoo evaluate --calibration={output_dir / 'calibration.json'} ..."
+
+
+def evaluate(options) -> Iterator[str]:
+    from zoo import measure, verdict
+
+    if options.ground_truth:
+        known = {"calibration": _calibration(options)}
+        evaluation = measure.measure_maps(*_maps(options), **known, **_map_options(options))
+    else:
+        predictor = _predictor(options)
+        known = {"recipe": predictor.recipe, "calibration": predictor.calibration}
+        evaluation = measure.measure_predictor(
+            predictor,
+            _dataset(predictor, options),
+            options.split or predictor.recipe["test_split"],
+            mask_feature=options.mask_feature,
+        )
+    yield f"measured  {options.source}"
+    yield verdict.table(evaluation.metrics)
+    if options.output_dir:
+        directory = pathlib.Path(options.output_dir)
+        directory.mkdir(parents=True, exist_ok=True)
+        measure.write_results(directory, evaluation, run=options.source, **known)
+        yield f"metrics  {directory / 'metrics.json'}"
+        yield f"report   {directory / 'report.html'}"
+    else:
+        yield "Add --output_dir=FOLDER to keep metrics.json and the report."
+
+
+def _predictor(options):
+    """The model of --source, with the thresholds of --calibration where that is given."""
+    from zoo.predictor import load_predictor
+
+    predictor = load_predictor(_required(options, "source"))
+    calibration = _calibration(options)
+    return predictor if calibration is None else predictor._replace(calibration=calibration)
+
+
+def _calibration(options) -> dict | None:
+    from zoo.calibration import read_calibration
+
+    return None if options.calibration is None else read_calibration(options.calibration)
+
+
+def _dataset(predictor, options):
+    from zoo import datasets
+
+    return datasets.prepare_dataset(
+        options.dataset or predictor.recipe["dataset"],
+        data_dir=options.data_dir,
+        manual_dir=options.manual_dir,
+        skip_broken_images=options.skip_broken_images,
+    )
+
+
+def _maps(options) -> tuple[str, str, str]:
+    return _required(options, "source"), options.ground_truth, options.layout
+
+
+def _map_options(options) -> dict:
+    return {
+        "resize_maps": options.resize_maps,
+        "ground_truth_threshold": options.ground_truth_threshold,
+    }
+
+
+def predict(options) -> Iterator[str]:
+    from zoo.predict import predict_files
+
+    output_dir = _required(options, "output_dir")
+    images = _required(options, "images")
+    for row in predict_files(
+        _predictor(options),
+        images,
+        output_dir,
+        skip_broken_images=options.skip_broken_images,
+    ):
+        yield json.dumps(row)
+
+
+def import_nvidia(options) -> Iterator[str]:
+    from zoo.nvidia_checkpoint import import_checkpoint
+
+    run = import_checkpoint(
+        _required(options, "checkpoint"),
+        module=_required(options, "module"),
+        runs_dir=options.runs_dir,
+    )
+    yield f"run     {run}"
+    yield f"next    python -m export convert --run={run}"
+
+
+def summarize(options) -> Iterator[str]:
+    from builders.atomic import write_json
+    from zoo.summary import summarize as summarize_runs
+    from zoo.summary import table
+
+    result = summarize_runs(_required(options, "source").split(","))
+    name = f"{result['recipe']['module'].replace('/', '-')}-{result['recipe']['name']}.json"
+    path = pathlib.Path(_required(options, "output_dir")) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, result)
+    yield table([result])
+    yield f"result  {path}"
+
+
+def benchmark(options) -> Iterator[str]:
+    from zoo.benchmark import run_benchmark
+
+    for row in run_benchmark(
+        options.image_size or (512, 512),
+        data_dir=options.data_dir,
+        precision=options.mixed_precision,
+        batch_size=options.batch_size,
+        peer=options.peer,
+    ):
+        yield json.dumps(row)
+
+
+def benchmark_metrics(options) -> Iterator[str]:
+    from zoo.benchmark_metrics import run_benchmark
+
+    for row in run_benchmark():
+        yield json.dumps(row)
+
+
+def _recipe_changes(options) -> dict:
+    """The fields that a flag changes; the word none means None, since None means no flag."""
+    given = {field.name: getattr(options, field.name) for field in RECIPE_FLAGS}
+    return {
+        name: None if str(value).lower() == "none" else value
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def _required(options, name: str):
+    if not getattr(options, name):
+        raise ValueError(f"Flag --{name} is needed for this command.")
+    return getattr(options, name)
+
+
+COMMANDS = {
+    "list": list_modules,
+    "train": train,
+    "calibrate": calibrate,
+    "evaluate": evaluate,
+    "predict": predict,
+    "import_nvidia": import_nvidia,
+    "summarize": summarize,
+    "benchmark": benchmark,
+    "benchmark_metrics": benchmark_metrics,
+}
