@@ -243,6 +243,11 @@ def test_filters(page):
     assert all("(dent)" in card for card in page.cards())
 
 
+def test_print_draws_what_was_never_in_view(page):
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    assert page.run("return drawings.size") == 14
+
+
 def test_phone_dark_and_no_network(page):
     def background():
         return page.run("return getComputedStyle(document.body).backgroundColor")

@@ -134,7 +134,9 @@ def test_sliders_start_at_the_calibrated_thresholds(page):
     data = json.loads(page.scripts[0])
     for kind, threshold in (("score", 0.43), ("pixel", CALIBRATION["threshold"])):
         assert data[kind]["thresholds"][int(page.at(f"{kind}-slider")["value"])] == threshold
-    assert "Back to the calibrated thresholds" in page.text and "flatter" not in page.text
+    assert (
+        "Back to the calibrated thresholds" in page.text and "start at the oracle" not in page.text
+    )
 
 
 def test_thresholds_tell_all_scores_apart():

@@ -6,6 +6,8 @@ const CARDS_AT_ONCE = 60;
 const FILL = [213, 94, 0]; // of marked pixels
 const FILL_OPACITY = 0.45;
 const LINE = [86, 180, 233]; // around the true defect
+// class of the frame -> words for those who cannot see the picture
+const PICTURES = [["image", "Image"], ["truth", "True mask"], ["levels", "Anomaly map"]];
 const SVG = "http://www.w3.org/2000/svg";
 
 const find = (selector, parent = document) => parent.querySelector(selector);
@@ -15,6 +17,7 @@ const data = JSON.parse(find("#data").textContent);
 const colors = bytesOf(data.colors);
 const cards = findAll(".card");
 const visible = new Set();
+const images = new Map(); // card -> its pictures
 const drawings = new Map(); // card -> its decoded pictures; of the cards drawn last alone
 const scoreSlider = find("#score-slider");
 const pixelSlider = find("#pixel-slider");
@@ -192,21 +195,31 @@ function truthOf(pixels) {
   return truth;
 }
 
-async function load(card, name) {
-  const source = find(`.${name} noscript`, card);
-  if (!source) return null;
-  const image = new Image();
-  image.src = /src="([^"]*)"/.exec(source.textContent)[1];
-  await image.decode();
-  return image;
+// The pictures of a card: still encoded, so that they can be kept.
+function imagesOf(card) {
+  if (!images.has(card)) {
+    const loaded = PICTURES.map(([name, alt]) => {
+      const source = find(`.${name} noscript`, card);
+      if (!source) return null;
+      const image = new Image();
+      image.src = /src="([^"]*)"/.exec(source.textContent)[1];
+      image.alt = alt;
+      return image;
+    });
+    images.set(card, loaded);
+  }
+  return images.get(card);
 }
 
 async function draw(card) {
+  await Promise.all(imagesOf(card).map((image) => image?.decode()));
+  drawNow(card);
+}
+
+function drawNow(card) {
+  const [image, truth, levels] = imagesOf(card);
   if (drawings.has(card)) return drawPrediction(card);
-  const [image, truth, levels] = await Promise.all(
-    ["image", "truth", "levels"].map((name) => load(card, name)),
-  );
-  if (drawings.has(card)) return; // asked for again while it was loaded
+  if (!levels.complete) return; // printed too soon
   const { naturalWidth: width, naturalHeight: height } = levels;
   drawings.set(card, {
     base: pixelsOf(image, width, height),
@@ -214,11 +227,8 @@ async function draw(card) {
     levels: firstChannel(pixelsOf(levels, width, height)),
     counts: new Uint32Array(bytesOf(card.dataset.counts).buffer),
   });
-  for (const [name, picture, alt] of [["image", image, "Image"], ["truth", truth, "True mask"]]) {
-    if (!picture) continue;
-    picture.alt = alt;
-    find(`.${name}`, card).append(picture);
-  }
+  if (image) find(".image", card).append(image);
+  find(".truth", card).append(truth);
   drawMap(card, width, height);
   drawPrediction(card);
 }
@@ -306,6 +316,7 @@ function filterCards() {
   );
   const shown = new Set([...matches].slice(0, cardLimit));
   for (const card of cards) card.hidden = !shown.has(card);
+  shown.forEach(imagesOf); // a page is printed at once: they must be there by then
   find("#shown").textContent = `${shown.size} of ${matches.size} pictures`;
   find("#more").hidden = shown.size === matches.size;
 }
@@ -344,7 +355,7 @@ function start() {
   showDecisions();
   if (pixelSlider) showOverlap();
   cards.forEach((card) => observer.observe(card));
-  addEventListener("beforeprint", () => cards.filter((card) => !card.hidden).forEach(draw));
+  addEventListener("beforeprint", () => cards.filter((card) => !card.hidden).forEach(drawNow));
 }
 
 start();
