@@ -115,9 +115,9 @@ def _metrics(rows, overlap, calibrated) -> dict:
         "image_auroc": 0.987 if any_bad and any_good else None,
         "image_ap": 0.954 if any_bad else None,
         "pixel_auroc": 0.991 if any_bad else None,
-        "pixel_ap": 0.832 if any_bad else float("nan"),
-        "au_pro@0.3": 0.912 if any_bad else float("nan"),
-        "au_pro@0.05": 0.712 if any_bad else float("nan"),
+        "pixel_ap": 0.832 if any_bad else None,
+        "au_pro@0.3": 0.912 if any_bad else None,
+        "au_pro@0.05": 0.712 if any_bad else None,
         "bounds": {"au_pro@0.3": 2e-5} if any_bad else {},
         "reasons": {} if any_bad else {"au_pro@0.3": "there is no defect pixel"},
         **table,
@@ -130,6 +130,14 @@ def _metrics(rows, overlap, calibrated) -> dict:
             | {"mean_dice": 0.6, "regions": 2, "au_pro@0.3": 0.9}
             for label in types
         ],
+        "pixel_confusion": {
+            "classes": ["background", "dent", "scratch"],
+            "counts": [[900, 11, 12], [13, 21, 22], [23, 24, 25]],
+            **{key: [0.9, 0.41, None] for key in ("iou", "dice", "precision", "recall")},
+        },
+        "mean_iou": 0.41,
+        "groups": {"structural": {"image_auroc": 0.75}, "logical": {"image_auroc": None}},
+        "mean_of_groups": {"image_auroc": 0.75},
         "per_region": [
             {"file_name": row["file_name"], "region": 1, "area": 15, "box": [0.25, 0.25, 0.5, 0.5]}
             | {"pro@0.3": 0.9 - 0.1 * index, "pro@0.05": 0.5}

@@ -92,6 +92,8 @@ def test_figures_tables_and_training(page):
         "F1 of images 0.900 at 0.52",
         "bad_3<&>.png 1 15 0.25, 0.25, 0.50, 0.50 0.600 0.500",  # the worst defect
         "dent 2 1 0.500 0.600 2 0.900",
+        "dent 13 21 22 0.410 0.410 0.410 0.410",
+        "structural 0.750 logical – mean 0.750",
         "3 epochs in 3 min",
         "images as they are",
         "keras 3.15.1",

@@ -4,8 +4,8 @@ import base64
 
 import numpy as np
 
+from tfds_datasets.features import GOOD
 from zoo import pictures, verdict
-from zoo.gallery import GOOD
 from zoo.metrics import decisions
 
 MOST_POSITIONS = 512  # of a slider

@@ -6,9 +6,9 @@ import itertools
 
 import numpy as np
 
+from tfds_datasets.features import GOOD
 from zoo import pictures
 
-GOOD = "good"
 # All pictures of a report together, as base64 text: with charts and text it stays below 25 MB.
 TEXT_BYTES = 22_500_000
 SIDES = (320, 224, 160, 112, 80)  # pixels of the longest side, from which each image takes one

@@ -9,8 +9,8 @@ import jinja2
 from markupsafe import Markup
 
 from builders.atomic import replacing
+from tfds_datasets.features import GOOD
 from zoo import explorer, report_charts, report_figures, verdict
-from zoo.gallery import GOOD
 
 FOLDER = pathlib.Path(__file__).parent
 WORST_REGIONS = 10
@@ -86,7 +86,7 @@ def write_report(
 
 
 def _worst_regions(per_region: list[dict]) -> list[dict]:
-    known = [row for row in per_region if not math.isnan(row["pro@0.3"])]
+    known = [row for row in per_region if row["pro@0.3"] is not None]
     return sorted(known, key=lambda row: row["pro@0.3"])[:WORST_REGIONS]
 
 

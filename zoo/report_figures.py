@@ -2,6 +2,8 @@
 
 import math
 
+OF_A_THRESHOLD = ("defect_iou", "defect_dice", "set_iou", "set_dice", "mean_iou", "boundary_f1")
+
 # metric -> name, what it says
 FIGURES = {
     "image_auroc": (
@@ -58,6 +60,10 @@ FIGURES = {
         "images count as errors.",
     ),
     "set_dice": ("Set Dice", "Dice of the pixels of all images together."),
+    "mean_iou": (
+        "Mean IoU of types",
+        "IoU of the pixels of all images for each defect type, averaged over the types.",
+    ),
     "boundary_f1": (
         "Boundary F1",
         "How well the outline of the marks follows the true one, averaged over the defective "
@@ -73,7 +79,12 @@ def tiles(metrics: dict) -> list[dict]:
       Dicts of `name`, `meaning` and `value`; `bound`, half of the width of the interval that holds
       the true figure, None where the figure is exact; `reason`, why there is no value, else None.
     """
-    return [_tile(metrics, key) for key in FIGURES if key in metrics]
+    several_types = len(metrics["per_type"]) > 1
+    return [
+        _tile(metrics, key)
+        for key in FIGURES
+        if key in metrics and (key != "mean_iou" or several_types)
+    ]
 
 
 def _tile(metrics: dict, key: str) -> dict:
@@ -85,13 +96,15 @@ def _tile(metrics: dict, key: str) -> dict:
         "meaning": meaning,
         "value": None if undefined else value,
         "bound": metrics["bounds"].get(key) or None,
-        "reason": metrics["reasons"].get(key, _reason(metrics)) if undefined else None,
+        "reason": metrics["reasons"].get(key) or _reason(metrics, key) if undefined else None,
     }
 
 
-def _reason(metrics: dict) -> str:
+def _reason(metrics: dict, key: str) -> str:
     if not metrics["defective"]:
         return "no defective image was measured"
     if metrics["defective"] == metrics["images"]:
         return "no good image was measured"
+    if key in OF_A_THRESHOLD and metrics["threshold"] is None:
+        return "no threshold was chosen"
     return "not measured"
