@@ -1,11 +1,15 @@
 """`python -m zoo` as a user meets it."""
 
+import itertools
+import json
 import os
 import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from zoo import recipes
 
@@ -26,11 +30,14 @@ def command(*arguments, cwd) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("fly",), "must be one of list, train, evaluate"),
+        (("fly",), "must be one of list, train, calibrate, evaluate"),
         (("train",), "error: Flag --module is needed"),
         (("train", "--module=tiny_unet/none"), "must be tiny_unet/dagm2007/ and class_1"),
         (("train", "--module=x", "--epochs=many"), "must be int"),
         (("train", f"--module={MODULE}", "--xla=maybe"), "must be one of auto, on, off"),
+        (("train", f"--module={MODULE}", "--image_rule=conformal"), "conformal:ALPHA"),
+        (("evaluate", "--source=maps", "--ground_truth=none"), "`maps_dir` must be a folder"),
+        (("calibrate", "--source=maps"), "Flag --output_dir is needed"),
     ],
 )
 def test_command_line_errors_are_short(arguments, message, tmp_path):
@@ -43,3 +50,38 @@ def test_command_line_errors_are_short(arguments, message, tmp_path):
 def test_list_names_every_module(tmp_path):
     result = command("list", cwd=tmp_path)
     assert [line.split()[0] for line in result.stdout.splitlines()] == list(recipes.RECIPES)
+
+
+def test_saved_maps_from_calibration_to_report(tmp_path):
+    """As a user of another library would: maps of validation and of test images, no model."""
+    rng = np.random.default_rng(0)
+    for folder, labels in (("validation", ["good"]), ("test", ["good", "dent"])):
+        for label, index in itertools.product(labels, range(20)):
+            path = tmp_path / "maps" / folder / label / f"{index:03}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            anomaly_map = rng.random((16, 16), np.float32)
+            if label == "dent":
+                anomaly_map[4:8, 4:8] += 1
+                mask = np.zeros((16, 16), np.uint8)
+                mask[4:8, 4:8] = 255
+                truth = tmp_path / "part" / "ground_truth" / label / f"{index:03}_mask.png"
+                truth.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask).save(truth)
+            np.save(path, anomaly_map)
+    maps = ("--source=maps/validation", "--ground_truth=maps/validation", "--layout=folder")
+    rules = ("--pixel_rule=false_alarms:0.01", "--image_rule=conformal:0.1")
+    done = command("calibrate", *maps, *rules, "--output_dir=strict", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    maps = ("--source=maps", "--ground_truth=part", "--layout=mvtec")
+    options = ("--calibration=strict/calibration.json", "--output_dir=out")
+    done = command("evaluate", *maps, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "au_pro@0.3         1.0000" in done.stdout
+    assert "0 of 20 defective images pass" in done.stdout
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["au_pro@0.05"] == metrics["image_auroc"] == 1
+    assert "alpha = 0.1, n = 20 good images" in metrics["threshold_source"]
+    assert (tmp_path / "out" / "report.html").is_file()
+    refused = command("calibrate", *maps, "--output_dir=cheat", cwd=tmp_path)
+    assert refused.returncode == 2 and "must hold no test image" in refused.stderr
+    assert not (tmp_path / "cheat").exists()

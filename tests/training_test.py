@@ -1,5 +1,6 @@
 """Training end to end on a few small synthetic images."""
 
+import csv
 import dataclasses
 import json
 import signal
@@ -76,6 +77,18 @@ def test_equal_seeds_give_equal_runs(finished, data_dir, tmp_path):
         assert (run / name).read_text() == (again / name).read_text()
 
 
+def test_anomaly_metrics_of_every_second_epoch_change_nothing(finished, data_dir, tmp_path):
+    run, recipe = finished
+    measured = train(recipe, runs_dir=tmp_path, data_dir=data_dir, measure_every=2)
+    for one, other in zip(weights(run), weights(measured)):
+        np.testing.assert_array_equal(one, other)
+    with open(measured / "history.csv", newline="") as stream:
+        values = [row["val_au_pro@0.3"] for row in csv.DictReader(stream)]
+    assert values[0] == values[2] == "" and 0 <= float(values[1]) <= 1
+    with pytest.raises(ValueError, match="`every` must be at least 1 epoch"):
+        train(recipe, runs_dir=tmp_path / "other", data_dir=data_dir, measure_every=0)
+
+
 def test_killed_run_resumes_and_ends_as_an_unbroken_one(finished, data_dir, tmp_path):
     run, recipe = finished
     program = (
@@ -139,6 +152,8 @@ def test_nan_stops_with_the_step_and_keeps_the_last_good_weights(data_dir, tmp_p
         ({"mask_feature": "maske"}, r"must have the feature 'maske'.*weak_mask"),
         ({"test_split": "exam"}, r"must have the split 'exam'.*train, test"),
         ({"crop_size": (64, 64)}, r"the smallest has 32x32"),
+        ({"train_split": "test"}, r"`split` must hold no test image"),
+        ({"image_rule": "conformal:0.001"}, r"needs 999 good validation images"),
         ({"augmentation": "spin"}, r"`augmentation` must be one of d4, nvidia, identity"),
     ],
 )

@@ -1,6 +1,7 @@
 """Measures predictions on images that chose nothing, for `metrics.json` and the report."""
 
 import itertools
+import sys
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -84,7 +85,10 @@ def evaluate(
         gallery=Gallery(total),
         by_group=by_group,
     )
-    progress = keras.utils.Progbar(total, unit_name="image")
+    # to a file or a pipe one line at the end
+    progress = keras.utils.Progbar(
+        total, unit_name="image", verbose=1 if sys.stdout.isatty() else 2
+    )
     for count, sample in enumerate(itertools.chain([first], samples), start=1):
         measurement.add(sample)
         progress.update(count, finalize=False)
