@@ -23,17 +23,29 @@ FIGURES = {
     "defect_dice": "Dice, mean over defective images",
     "set_iou": "IoU, areas summed over the test set",
     "set_dice": "Dice, areas summed over the test set",
+    "boundary_f1": "Boundary F1, mean over defective images",
+    "mean_iou": "Mean IoU of the defect types, pixels of the test set",
+    "mean_iou_with_background": "The same with the background as one more type",
     "hits": "Defective images whose likeliest pixel is on the defect",
     "image_auroc": "Image AUROC",
     "image_ap": "Image average precision",
     "pixel_auroc": "Pixel AUROC",
     "pixel_ap": "Pixel average precision",
+    "regions": "Connected defects",
+    "au_pro@0.3": "AU-PRO up to a false positive rate of 0.3",
+    "au_pro@0.05": "AU-PRO up to a false positive rate of 0.05",
+    "pg@0.05": "Share of good images passed while 5 % of the defective ones are",
+    "pb@0.05": "Share of defective images found while 5 % of the good ones are reported",
     "tp": "Defective images found",
     "fn": "Defective images missed",
     "fp": "Good images reported",
     "tn": "Good images passed",
     "tpr": "TPR, share of defective images found",
     "tnr": "TNR, share of good images passed",
+    "precision": "Share of reported images that are defective",
+    "f1": "F1 of images",
+    "balanced_accuracy": "Balanced accuracy, mean of TPR and TNR",
+    "macro_f1": "Macro F1, mean over defective and good",
     "nvidia_dice_mean": "Dice, mean over all images, as NVIDIA published it under the name IoU",
 }
 
@@ -100,12 +112,12 @@ def _measured(metrics: dict) -> str:
 
 
 def _figures(metrics: dict) -> dict[str, str]:
-    calibrated = ("threshold", "score_threshold")  # stand above the table
+    elsewhere = ("threshold", "score_threshold", "map_note")  # above the table, or no figure
     names = [*(name for name in FIGURES if name in metrics), *sorted(set(metrics) - set(FIGURES))]
     return {
         FIGURES.get(name, f"`{name}`"): _number(metrics[name])
         for name in names
-        if name not in calibrated and not isinstance(metrics[name], str | list | dict)
+        if name not in elsewhere and not isinstance(metrics[name], str | list | dict)
     }
 
 

@@ -216,6 +216,13 @@ def test_no_pixel_counts(tmp_path):
     assert "Mark a pixel" not in page.text and "Reject a part" in page.text
 
 
+def test_refuses_what_a_browser_cannot_read(tmp_path):
+    measured = measure()
+    measured["curves"]["overlap"]["threshold"][-1] = float("nan")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(tmp_path / "report.html", measured)
+
+
 def test_a_failure_leaves_the_old_report(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")

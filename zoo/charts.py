@@ -5,6 +5,8 @@ import io
 import math
 import re
 
+import numpy as np
+
 # Legible on white and on black; from the palette of Okabe and Ito.
 LINE_STYLES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"))
 SIZE = (4.4, 3.1)  # inches: small enough that the text can be read on a phone
@@ -87,23 +89,24 @@ def bar_chart(
     Returns:
       As `line_chart`.
     """
-    if all(math.isnan(_number(value)) for line in bars.values() for value in line):
+    values = {name: [_number(value) for value in line] for name, line in bars.items()}
+    values = {name: line for name, line in values.items() if not all(map(math.isnan, line))}
+    if not values:
         return None
-    height = 1.1 + BAR_HEIGHT * len(names) * (len(bars) + 0.6)
-    axes = _new_axes((SIZE[0], height))
-    thickness = 1 / (len(bars) + 0.6)
-    for index, (name, line) in enumerate(bars.items()):
-        where = [group + (index - (len(bars) - 1) / 2) * thickness for group in range(len(line))]
-        color, _ = LINE_STYLES[index]
-        lengths = [0.0 if math.isnan(_number(value)) else value for value in line]
-        axes.barh(where, lengths, 0.85 * thickness, color=color, label=name)
+    thickness = 1 / (len(values) + 0.6)
+    axes = _new_axes((SIZE[0], 1.1 + BAR_HEIGHT * len(names) / thickness))
+    for index, (name, line) in enumerate(values.items()):
+        where = [group + (index - (len(values) - 1) / 2) * thickness for group in range(len(names))]
+        axes.barh(
+            where, np.nan_to_num(line), 0.85 * thickness, color=LINE_STYLES[index][0], label=name
+        )
         for position, interval in zip(where, whiskers.get(name, [])):
             if interval is not None:
                 axes.plot(interval, [position] * 2, color=TEXT, linewidth=1.2, marker="|")
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlim(0.0, 1.02)
-    return _svg(axes, title, legend=len(bars) > 1)
+    return _svg(axes, title, legend=True)
 
 
 def _new_axes(size: tuple[float, float]):

@@ -47,6 +47,8 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # A browser would refuse the data as a whole.
+    environment_of_page.policies["json.dumps_kwargs"] = {"allow_nan": False}
     environment_of_page.filters.update(
         number=_number,
         interval=_interval,
