@@ -5,11 +5,10 @@ import io
 import json
 import os
 import pathlib
-import shutil
-import time
 
 import numpy as np
 import pytest
+from browser_page import BROWSER, DRIVER, Page, start_browser
 from PIL import Image
 from report_data import CALIBRATION, HISTORY, THRESHOLDS, measure
 from scipy import ndimage
@@ -17,20 +16,9 @@ from scipy import ndimage
 from zoo import report, verdict
 from zoo.gallery import Gallery
 from zoo.metrics import decisions, segmentation
+from zoo.pictures import heat
 from zoo.recipes import get_recipe
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SECONDS = 3.0  # from the call to the first pictures
 
 pytestmark = pytest.mark.skipif(
@@ -41,15 +29,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # With its path given, selenium does not look for a driver in the network.
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
     yield driver
     driver.quit()
 
@@ -77,58 +57,6 @@ def open_report(browser, measured, folder):
         curves=measured["curves"],
     )
     return Page(browser, path)
-
-
-class Page:
-    def __init__(self, driver, path):
-        self.driver = driver
-        self.screen(1280, 900)
-        driver.get_log("performance")  # forgets what the page before asked for
-        start = time.perf_counter()
-        driver.get(path.as_uri())
-        self.run("document.querySelector('.card').scrollIntoView()")
-        self.wait("drawings.size > 0")
-        self.seconds = time.perf_counter() - start
-        self.data = json.loads(self.run("return document.querySelector('#data').textContent"))
-
-    def run(self, script, *arguments):
-        return self.driver.execute_script(script, *arguments)
-
-    def wait(self, condition):
-        """Waits until a condition holds and its frame is drawn."""
-        self.driver.execute_async_script(
-            f"const done = arguments[0]; const look = () => {condition} "
-            "? requestAnimationFrame(() => requestAnimationFrame(done)) : setTimeout(look, 10); "
-            "look();"
-        )
-
-    def find(self, selector):
-        return self.driver.find_element("css selector", selector)
-
-    def text(self, selector):
-        return self.find(selector).text
-
-    def press(self, slider, key):
-        """Presses a key on a slider and returns the threshold it has moved to."""
-        self.find(slider).send_keys(key)
-        self.wait("true")
-        kind = slider[1:].partition("-")[0]
-        return self.data[kind]["thresholds"][int(self.find(slider).get_property("value"))]
-
-    def cards(self):
-        """Titles of the cards that are shown."""
-        return self.run(
-            "return cards.filter((card) => !card.hidden)"
-            ".map((card) => find('figcaption', card).textContent)"
-        )
-
-    def screen(self, width, height, mobile=False):
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-    def prefer(self, scheme):
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 def shares(text):
@@ -173,6 +101,8 @@ def test_pixel_slider_draws_and_counts_again(page, measured):
     defect = np.ptp(truth, axis=-1) > 0
     judged = defect | (truth[..., 0] == 0)
     line = ndimage.binary_dilation(defect) & ~defect
+    colors = heat(np.round(np.arange(10) * 255 / 9) / 255)
+    np.testing.assert_array_equal(drawn(page, ".map"), colors[levels])
     pictures = set()
     for key in (Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.HOME, Keys.END):
         threshold = page.press("#pixel-slider", key)
@@ -189,7 +119,7 @@ def test_pixel_slider_draws_and_counts_again(page, measured):
             assert float(page.text(selector)) == pytest.approx(value, abs=6e-4)
         overlap = float(page.text(".card .overlap").strip("IoU ,"))
         assert overlap == pytest.approx(segmentation.iou(counts[index]), abs=6e-3)
-        picture = prediction(page)
+        picture = drawn(page, ".prediction")
         # A grey image: colour is what was drawn upon it.
         colored = np.ptp(picture.astype(int), axis=-1) > 12
         np.testing.assert_array_equal(colored, (judged & (levels > index)) | line)
@@ -201,8 +131,9 @@ def decode(address):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition("base64,")[2]))))
 
 
-def prediction(page):
-    return decode(page.run("return document.querySelector('.prediction').toDataURL()"))[..., :3]
+def drawn(page, canvas):
+    """What the first card shows, uint8 [H, W, 3]."""
+    return decode(page.run(f"return document.querySelector('{canvas}').toDataURL()"))[..., :3]
 
 
 def test_button_leads_back_to_the_calibrated_thresholds(page):

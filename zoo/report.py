@@ -13,6 +13,7 @@ from tfds_datasets.features import GOOD
 from zoo import explorer, report_charts, report_figures, verdict
 
 FOLDER = pathlib.Path(__file__).parent
+SCRIPTS = ("report_pictures.js", "report.js")
 WORST_REGIONS = 10
 
 
@@ -56,7 +57,7 @@ def write_report(
         value=_value,
         duration=_duration,
     )
-    script = (FOLDER / "report.js").read_text(encoding="utf-8")
+    script = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     data = explorer.page_data(metrics, curves)
     page = environment_of_page.get_template("report.html.j2").render(
         metrics=metrics,
