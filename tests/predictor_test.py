@@ -38,6 +38,8 @@ def test_run_module_and_url_answer_alike(published, monkeypatch, tmp_path):
         np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
         assert predictor.threshold == CALIBRATION["threshold"]
         assert predictor.class_names == ["good", "defect"] and predictor.channels == 1
+    by_handle = load_predictor(RECIPE["module"], modules)
+    np.testing.assert_allclose(by_handle.predict(images)["mask"], expected["mask"], atol=1e-5)
     server.shutdown()
     server.server_close()
 
@@ -51,7 +53,7 @@ def test_load_takes_the_newest_version(published):
 
 
 def test_source_that_is_no_model(tmp_path):
-    with pytest.raises(ValueError, match="must be a run directory, the folder of a module"):
+    with pytest.raises(ValueError, match=r"must be a run directory, the folder.*or its handle in modules"):
         load_predictor(str(tmp_path))
 
 

@@ -1,7 +1,6 @@
 """Defect Zoo: trains, measures and uses modules that find defects on industrial surfaces."""
 
-import pathlib
-
+from zoo.modules import module_folder
 from zoo.recipes import RECIPES, Recipe, get_recipe
 
 __all__ = ["Recipe", "get_recipe", "list_modules", "load"]
@@ -27,14 +26,11 @@ def load(handle: str, *, modules_dir="modules"):
     """
     import tensorflow as tf  # only here, so that importing zoo stays quick
 
-    folder = pathlib.Path(modules_dir) / handle
-    if not (folder / "saved_model.pb").is_file():
-        versions = [path.with_suffix("") for path in folder.glob("[1-9]*.json")]  # the published
-        if not versions:
-            raise ValueError(
-                f"Argument `handle` must name a module in {modules_dir}. Train and export it: "
-                f"python -m zoo train --module={handle}; python -m export convert --run=... "
-                f"Received: {handle!r}"
-            )
-        folder = max(versions, key=lambda path: int(path.name))
+    folder = module_folder(handle, modules_dir)
+    if folder is None:
+        raise ValueError(
+            f"Argument `handle` must name a module in {modules_dir}. Train and export it: "
+            f"python -m zoo train --module={handle}; python -m export convert --run=... "
+            f"Received: {handle!r}"
+        )
     return tf.saved_model.load(str(folder))

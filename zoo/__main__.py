@@ -36,9 +36,10 @@ flags.DEFINE_integer(
 flags.DEFINE_string(
     "source",
     None,
-    "A run directory, a module's folder or its URL, or, with --ground_truth, a folder of anomaly "
-    "maps (.npy, .npz, .tiff); summarize takes several runs.",
+    "A run directory, a module's folder, URL or handle, or, with --ground_truth, a folder of "
+    "anomaly maps (.npy, .npz, .tiff); summarize takes several runs.",
 )
+flags.DEFINE_string("modules_dir", "modules", "Folder of exported modules, for their handles.")
 flags.DEFINE_string(
     "ground_truth", None, "Folder of the test set that belongs to the anomaly maps in --source."
 )

@@ -114,7 +114,7 @@ def _predictor(options):
     """The model of --source, with the thresholds of --calibration where that is given."""
     from zoo.predictor import load_predictor
 
-    predictor = load_predictor(_required(options, "source"))
+    predictor = load_predictor(_required(options, "source"), options.modules_dir)
     calibration = _calibration(options)
     return predictor if calibration is None else predictor._replace(calibration=calibration)
 

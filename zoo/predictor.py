@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from builders import predictions, run_dir
+from zoo.modules import module_folder
 
 
 class Predictor(NamedTuple):
@@ -53,8 +54,8 @@ def from_model(model: keras.Model, recipe: dict, calibration: dict | None = None
     return Predictor(predict, recipe, calibration or {})
 
 
-def load_predictor(source: str) -> Predictor:
-    """Loads a run directory, a module's folder, or a module's URL.
+def load_predictor(source: str, modules_dir="modules") -> Predictor:
+    """Loads a run directory, a module's folder, its URL, or its handle in `modules_dir`.
 
     Raises:
       ValueError: there is no run directory or module.
@@ -66,7 +67,7 @@ def load_predictor(source: str) -> Predictor:
         return from_model(
             model, recipe, json.loads(calibration.read_text()) if calibration.is_file() else {}
         )
-    return _from_module(source)
+    return _from_module(source, modules_dir)
 
 
 def defect_probability(mask: np.ndarray) -> np.ndarray:
@@ -86,19 +87,21 @@ def index_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
     return np.where(defect, 1 + np.argmax(probability[..., 1:], axis=-1), 0).astype(np.uint8)
 
 
-def _from_module(source: str) -> Predictor:
+def _from_module(source: str, modules_dir) -> Predictor:
     import tensorflow as tf  # a module is a SavedModel: only TensorFlow reads it
 
     if "://" in source:
         import tensorflow_hub as hub
 
-        source = hub.resolve(source)
-    if not (pathlib.Path(source) / "saved_model.pb").is_file():
+        folder = hub.resolve(source)
+    else:
+        folder = module_folder(source, ".") or module_folder(source, modules_dir)
+    if folder is None:
         raise ValueError(
             "Argument `source` must be a run directory, the folder of a module (the one that "
-            f"holds saved_model.pb) or its URL. Received: {source}"
+            f"holds saved_model.pb), its URL, or its handle in {modules_dir}. Received: {source}"
         )
-    module = tf.saved_model.load(source)
+    module = tf.saved_model.load(str(folder))
     serve = module.signatures["serve_uint8"]
 
     def predict(images):
