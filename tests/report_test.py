@@ -205,6 +205,13 @@ def test_missing_pieces(tmp_path):
     assert "never on test images" not in page.text
 
 
+def test_no_figure_is_rounded_to_perfection(tmp_path):
+    changes = {"image_auroc": 0.99996, "image_ap": 1.0, "pixel_auroc": 0.9994}
+    page = write(tmp_path / "report.html", metrics=changes)
+    for text in ("Image AUROC 0.9999", "Image AP 1.000", "Pixel AUROC 0.999"):
+        assert text in page.text
+
+
 def test_no_good_image(tmp_path):
     page = write(tmp_path / "report.html", measure(good=0, alarms=0))
     assert "Of 100 defective parts 25 pass." in page.text

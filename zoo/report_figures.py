@@ -17,11 +17,11 @@ FIGURES = {
         "averaged as ever more defects are found.",
     ),
     "pg@0.05": (
-        "Good passed at 5 % missed",
+        "Good passed at 5\u00a0% missed",
         "The highest share of good images that pass while at most 5 % of the defective ones do.",
     ),
     "pb@0.05": (
-        "Defects found at 5 % alarms",
+        "Defects found at 5\u00a0% alarms",
         "The highest share of defective images found while at most 5 % of the good ones are "
         "rejected.",
     ),
@@ -76,7 +76,7 @@ def tiles(metrics: dict) -> list[dict]:
     """The figures that were asked for, in the order of `FIGURES`.
 
     Returns:
-      Dicts of `name`, `meaning` and `value`; `bound`, half of the width of the interval that holds
+      Dicts of `name`, `meaning` and `value`, a text; `bound`, half of the width of the interval that holds
       the true figure, None where the figure is exact; `reason`, why there is no value, else None.
     """
     several_types = len(metrics["per_type"]) > 1
@@ -94,10 +94,16 @@ def _tile(metrics: dict, key: str) -> dict:
     return {
         "name": name,
         "meaning": meaning,
-        "value": None if undefined else value,
+        "value": "–" if undefined else _text(value),
         "bound": metrics["bounds"].get(key) or None,
         "reason": metrics["reasons"].get(key) or _reason(metrics, key) if undefined else None,
     }
+
+
+def _text(value: float) -> str:
+    """Three decimals; what is not 1 does not look like it."""
+    rounded = f"{value:.3f}"
+    return f"{math.floor(1e4 * value) / 1e4:.4f}" if rounded == "1.000" and value < 1 else rounded
 
 
 def _reason(metrics: dict, key: str) -> str:
