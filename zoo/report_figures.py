@@ -76,8 +76,9 @@ def tiles(metrics: dict) -> list[dict]:
     """The figures that were asked for, in the order of `FIGURES`.
 
     Returns:
-      Dicts of `name`, `meaning` and `value`, a text; `bound`, half of the width of the interval that holds
-      the true figure, None where the figure is exact; `reason`, why there is no value, else None.
+      Dicts of `name`, `meaning` and `value`, a text; `bound`, half of the width of the interval
+      that holds the true figure, None where the figure is exact; `reason`, why there is no value,
+      else None.
     """
     several_types = len(metrics["per_type"]) > 1
     return [
