@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
+from zoo import losses
 from zoo.metrics import boundary, segmentation
 
 TRUTH = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0]], np.uint8)
@@ -184,3 +186,55 @@ def test_set_iou_of_batches_is_that_of_all_pixels():
     metric.update_state(mask, np.float32([1, 1, 1, 1]).reshape(1, 2, 2, 1))
     assert float(metric.result()) == pytest.approx(3 / 5)
     assert isinstance(metric, keras.metrics.Metric)
+
+
+def test_set_iou_of_types_is_that_of_the_confusion_matrix():
+    rng = np.random.default_rng(0)
+    metric = segmentation.SetIoU(num_classes=4)
+    confusion = 0
+    for _ in range(3):
+        mask = rng.choice(np.uint8([0, 1, 3, 255]), (2, 5, 4, 1))  # type 2 is nowhere true
+        logits = rng.normal(0, 1, (2, 5, 4, 4)).astype(np.float32)
+        metric.update_state(mask, logits)
+        confusion = confusion + segmentation.confusion_matrix(
+            logits.argmax(axis=-1), mask[..., 0], 4
+        )
+    expected = segmentation.type_scores(confusion)["iou"][[1, 3]].mean()
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
+    assert segmentation.SetIoU.from_config(metric.get_config()).num_classes == 4
+    metric.reset_state()
+    assert float(metric.result()) == 0
+
+
+def test_set_iou_counts_beyond_what_float32_holds():
+    metric = segmentation.SetIoU()
+    # a batch of 2**24 + 1 pixels, and then one by one, which float32 would not see any more
+    metric._add(np.int32([2**24 + 1, 2**25 + 3, 0]).reshape(3, 1))
+    for _ in range(5):
+        metric._add(np.ones((3, 1), np.int32))
+    counts = np.float64(metric.units) * metric.UNIT + np.float64(metric.pixels)
+    assert counts[:, 0].tolist() == [2**24 + 6, 2**25 + 8, 5]
+
+
+def test_set_iou_and_a_loss_of_types_work_in_fit_under_xla():
+    rng = np.random.default_rng(0)
+    image = rng.random((4, 8, 8, 1), np.float32)
+    mask = np.digitize(image, [0.4, 0.7]).astype(np.uint8)
+    mask[:, 0] = 255
+    inputs = keras.Input((8, 8, 1))
+    outputs = keras.layers.Conv2D(3, 1, name="mask_logits")(inputs)
+    model = keras.Model(inputs, {"mask_logits": outputs})
+    model.compile(
+        "sgd",
+        loss={"mask_logits": losses.get_loss("ce+dice+lovasz")},
+        metrics={"mask_logits": [segmentation.SetIoU(3)]},
+        jit_compile=True,
+    )
+    data = tf.data.Dataset.from_tensor_slices((image, {"mask_logits": mask})).batch(2)
+    model.fit(data, verbose=0)
+    history = model.evaluate(data, verbose=0, return_dict=True)
+    confusion = segmentation.confusion_matrix(
+        model(image)["mask_logits"].numpy().argmax(axis=-1), mask[..., 0], 3
+    )
+    expected = segmentation.type_scores(confusion)["iou"][1:].mean()
+    assert history["iou"] == pytest.approx(expected, rel=1e-6)
