@@ -44,7 +44,7 @@ def test_folds_keep_validation_out_of_training(builder):
             for example in datasets.read_examples(builder, "train", folds=folds).as_numpy_iterator()
         }
         for kind, folds in (
-            ("train", input_pipeline.training_folds(recipe)),
+            ("train", recipe.training_folds),
             ("validation", recipe.validation_folds),
         )
     }

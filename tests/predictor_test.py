@@ -53,7 +53,8 @@ def test_load_takes_the_newest_version(published):
 
 
 def test_source_that_is_no_model(tmp_path):
-    with pytest.raises(ValueError, match=r"must be a run directory, the folder.*or its handle in modules"):
+    message = r"must be a run directory, the folder.*or its handle in modules"
+    with pytest.raises(ValueError, match=message):
         load_predictor(str(tmp_path))
 
 

@@ -103,6 +103,7 @@ def _metrics(rows, overlap, calibrated) -> dict:
         "module": "tiny_unet/dagm_synthetic/class_1",
         "dataset": "dagm_synthetic/class_1/1.0.0",
         "split": "test",
+        "seen": False,
         "images": len(rows),
         "defective": sum(defective),
         "regions": sum(defective),

@@ -182,7 +182,7 @@ def test_missing_pieces(tmp_path):
     page = write(
         tmp_path / "report.html",
         measure(defective=0, missed=0),
-        {"split": "train[:10]"},
+        {"split": "train[:10]", "seen": True},
         calibration={},
         environment={},
         history=[],

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from builders import run_dir
-from zoo import optimizers, recipes
+from zoo import datasets, measure, optimizers, recipes
+from zoo.predictor import load_predictor
+from zoo.recipe import Recipe, parse_field
 from zoo.train import run_path, train
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
@@ -89,11 +91,24 @@ def test_anomaly_metrics_of_every_second_epoch_change_nothing(finished, data_dir
         train(recipe, runs_dir=tmp_path / "other", data_dir=data_dir, measure_every=0)
 
 
+def test_one_split_can_hold_training_and_test_folds(data_dir, tmp_path):
+    changes = {"test_split": "train", "test_folds": (7, 8), "epochs": 1}
+    recipe = recipes.get_recipe(MODULE, **{**SMALL, **changes})
+    assert recipe.training_folds == (2, 3, 4, 5, 6, 9)
+    run = train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["split"] == "train, folds 7, 8" and metrics["seen"] is False
+    assert metrics["images"] == pytest.approx(120 * 2 / 10, abs=4)
+    builder = datasets.prepare_dataset(recipe.dataset, data_dir=data_dir)
+    whole = measure.measure_predictor(load_predictor(str(run)), builder, "train")
+    assert whole.metrics["seen"] is True and whole.metrics["images"] == 120
+
+
 def test_killed_run_resumes_and_ends_as_an_unbroken_one(finished, data_dir, tmp_path):
     run, recipe = finished
     program = (
-        "import json, sys; from zoo import recipes, train\n"
-        "recipe = recipes.Recipe.from_dict(json.loads(sys.argv[1]))\n"
+        "import json, sys; from zoo import recipe, train\n"
+        "recipe = recipe.Recipe.from_dict(json.loads(sys.argv[1]))\n"
         "train.train(recipe, runs_dir=sys.argv[2], data_dir=sys.argv[3])"
     )
     arguments = [json.dumps(recipe.to_dict()), str(tmp_path), str(data_dir)]
@@ -147,7 +162,7 @@ def test_nan_stops_with_the_step_and_keeps_the_last_good_weights(data_dir, tmp_p
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"loss": "l7"}, r"`loss` must be one of bce, .*Received: 'l7'"),
+        ({"loss": "l7"}, r"`loss` must be one of ce, bce, .*Received: 'l7'"),
         ({"optimizer": "lion"}, r"`optimizer` must be one of adamw, rmsprop"),
         ({"mask_feature": "maske"}, r"must have the feature 'maske'.*weak_mask"),
         ({"test_split": "exam"}, r"must have the split 'exam'.*train, test"),
@@ -179,6 +194,9 @@ def test_unknown_module_or_recipe(arguments, message):
         recipes.get_recipe(*arguments)
     with pytest.raises(ValueError, match="Recipe has no field lr"):
         recipes.get_recipe(MODULE, lr=1)
+    for folds in ((1, 2), (2, 3, 4, 5, 6, 7, 8, 9)):
+        with pytest.raises(ValueError, match=r"`test_folds` must name folds .* not validated on"):
+            recipes.get_recipe(MODULE, test_folds=folds)
 
 
 @pytest.mark.parametrize(
@@ -194,11 +212,11 @@ def test_unknown_module_or_recipe(arguments, message):
     ],
 )
 def test_fields_are_read_from_text(name, text, value):
-    field = next(field for field in dataclasses.fields(recipes.Recipe) if field.name == name)
-    assert recipes.parse_field(field, text) == value
+    field = next(field for field in dataclasses.fields(Recipe) if field.name == name)
+    assert parse_field(field, text) == value
     if name != "loss":
         with pytest.raises(ValueError, match=r"must be .*Received: '\[x'"):
-            recipes.parse_field(field, "[x")
+            parse_field(field, "[x")
 
 
 def test_builder_arguments_are_merged():

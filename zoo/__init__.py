@@ -1,7 +1,8 @@
 """Defect Zoo: trains, measures and uses modules that find defects on industrial surfaces."""
 
 from zoo.modules import module_folder
-from zoo.recipes import RECIPES, Recipe, get_recipe
+from zoo.recipe import Recipe
+from zoo.recipes import RECIPES, get_recipe
 
 __all__ = ["Recipe", "get_recipe", "list_modules", "load"]
 

@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when i
 from absl import app, flags, logging
 
 from zoo.commands import COMMANDS, RECIPE_FLAGS
-from zoo.recipes import parse_field, type_name
+from zoo.recipe import parse_field, type_name
 
 USAGE = pathlib.Path(__file__).with_name("usage.txt").read_text()
 

@@ -21,6 +21,7 @@ def calibrate(
     split: str,
     test_split: str,
     folds: tuple[int, ...] | None = None,
+    test_folds: tuple[int, ...] | None = None,
     pixel_rule: str = "best_f1",
     image_rule: str = "best_f1",
 ) -> dict:
@@ -31,6 +32,7 @@ def calibrate(
       split: where those images come from.
       test_split: what will measure the weights; it must lie apart from `split`.
       folds: which folds of the split those images are; None means all.
+      test_folds: which folds of the test split measure the weights; none given means all.
       pixel_rule: one of `threshold_rules.RULES["pixel_rule"]`.
       image_rule: one of `threshold_rules.RULES["image_rule"]`.
 
@@ -45,7 +47,7 @@ def calibrate(
       ValueError: the split holds test images, a rule is none, there are too few images for it, or
         a score is no finite number.
     """
-    refuse_test_split(split, test_split)
+    refuse_test_split(split, test_split, folds, test_folds)
     by_pixel, by_image = parse_rule("pixel_rule", pixel_rule), parse_rule("image_rule", image_rule)
     positive, negative, good = ScoreHistogram(), ScoreHistogram(), ScoreHistogram()
     scores, defective = [], []
@@ -98,14 +100,24 @@ def read_calibration(path) -> dict:
     return content
 
 
-def refuse_test_split(split: str, test_split: str) -> None:
+def refuse_test_split(
+    split: str,
+    test_split: str,
+    folds: tuple[int, ...] | None = None,
+    test_folds: tuple[int, ...] | None = None,
+) -> None:
     """Raises ValueError where a split to calibrate on may hold test images.
 
     Args:
       split: such as "train" or "train[:80%]".
       test_split: what will measure the weights. Parts of one split lie apart where one begins at
         the bound at which the other ends: "train[:80%]" and "train[80%:]".
+      folds: of `split`; None means all.
+      test_folds: of `test_split`; none given means all. Folds without a common one lie apart,
+        whatever the splits.
     """
+    if folds and test_folds and not set(folds) & set(test_folds):
+        return
     for name, start, end in _parts(split):
         for test_name, test_start, test_end in _parts(test_split):
             apart = (end and end == test_start) or (start and start == test_end)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from absl import logging
 
-from zoo.recipes import RECIPES, Recipe, get_recipe
+from zoo.recipe import Recipe
+from zoo.recipes import RECIPES, get_recipe
 
 # The fields of a recipe that are flags: all but those that the handle decides.
 RECIPE_FLAGS = tuple(
@@ -95,7 +96,7 @@ def evaluate(options) -> Iterator[str]:
         evaluation = measure.measure_predictor(
             predictor,
             _dataset(predictor, options),
-            options.split or predictor.recipe["test_split"],
+            options.split,
             mask_feature=options.mask_feature,
         )
     yield f"measured  {options.source}"

@@ -8,18 +8,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tfds_datasets.features import IGNORE, NUM_FOLDS
+from tfds_datasets.features import IGNORE
 from zoo import augment, datasets
-from zoo.recipes import Recipe
+from zoo.recipe import Recipe
 
 CACHE_BYTES = 2**30  # decoded examples up to this size are kept in memory, more are streamed
 SHUFFLE_EXAMPLES = 1024
 EVALUATION_PIXELS = 2**20  # whole images of one size are batched up to this many pixels
-
-
-def training_folds(recipe: Recipe) -> tuple[int, ...]:
-    """The folds of the train split that are not kept for validation."""
-    return tuple(sorted(set(range(NUM_FOLDS)) - set(recipe.validation_folds)))
 
 
 def training_batches(builder, recipe: Recipe, first_epoch: int = 0) -> tf.data.Dataset:
@@ -113,7 +108,7 @@ def validation_batches(examples: tf.data.Dataset) -> tf.data.Dataset:
 
 def _cached_streams(builder, recipe):
     """Returns pairs of a stream of examples and how many of it go into each batch."""
-    folds = training_folds(recipe)
+    folds = recipe.training_folds
     num_good, *num_defective = datasets.count_labels(builder, recipe.train_split, folds)
     num_defective = sum(num_defective)
     examples = datasets.read_examples(
@@ -142,8 +137,8 @@ def _cached_streams(builder, recipe):
         ]
     if not all(num_examples for _, num_examples, _ in streams):
         raise ValueError(
-            f"{builder.info.full_name} must have images of every kind to learn from outside the "
-            f"validation folds {recipe.validation_folds}. It has {num_good} good and "
+            f"{builder.info.full_name} must have images of every kind to learn from in the folds "
+            f"{folds}. It has {num_good} good and "
             f"{num_defective} defective ones; see the recipe fields `defective_only` and "
             "`defective_fraction`."
         )

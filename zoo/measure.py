@@ -12,7 +12,7 @@ from builders.atomic import write_json
 from zoo import calibration, datasets, evaluate, input_pipeline, map_layouts, report, samples
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.predictor import Predictor
-from zoo.recipes import Recipe
+from zoo.recipe import Recipe
 
 SPEED = ("seconds", "images_per_second")
 CURVE_STEPS = 120  # thresholds of saved maps: so many over the good pixels, and over the defects
@@ -46,6 +46,7 @@ def calibrate_predictor(
         split=split,
         test_split=recipe.test_split,
         folds=folds,
+        test_folds=recipe.test_folds,
         pixel_rule=pixel_rule or recipe.pixel_rule,
         image_rule=image_rule or recipe.image_rule,
     )
@@ -54,16 +55,25 @@ def calibrate_predictor(
 def measure_predictor(
     predictor: Predictor,
     builder,
-    split: str,
+    split: str | None = None,
     *,
     mask_feature: str | None = None,
 ) -> evaluate.Evaluation:
     """Measures a predictor on a split of a built data set; see `evaluate.evaluate`.
 
-    The metrics also name `module`, `dataset` and `split`, and say how many `seconds` the model took
-    and how many `images_per_second` that is.
+    The metrics also name `module`, `dataset` and `split`; say whether the model has `seen` images
+    of that split in training or validation; and how many `seconds` the model took and how many
+    `images_per_second` that is.
+
+    Args:
+      predictor: its recipe says what it learnt from.
+      builder: a built data set.
+      split: None takes the test images of the recipe.
+      mask_feature: None takes the recipe's where the data set has it.
     """
     recipe = Recipe.from_dict(predictor.recipe)
+    folds = (recipe.test_folds or None) if split is None else None
+    split = split or recipe.test_split
     seconds = 0.0
 
     def timed(images):
@@ -76,7 +86,7 @@ def measure_predictor(
     evaluation = evaluate.evaluate(
         samples.predicted_samples(
             predictor._replace(predict=timed),
-            _batches(recipe, builder, split, mask_feature=mask_feature),
+            _batches(recipe, builder, split, folds, mask_feature),
         ),
         calibration={
             **predictor.calibration,
@@ -84,12 +94,13 @@ def measure_predictor(
             "score_threshold": predictor.score_threshold,
         },
         class_names=predictor.class_names,
-        total=int(datasets.count_labels(builder, split).sum()),
+        total=int(datasets.count_labels(builder, split, folds).sum()),
     )
     header = {
         "module": recipe.module,
         "dataset": builder.info.full_name,
-        "split": split,
+        "split": split if folds is None else f"{split}, folds {', '.join(map(str, folds))}",
+        "seen": _seen(recipe, builder, split, folds),
         "map_note": None,
     }
     speed = {"seconds": seconds, "images_per_second": evaluation.metrics["images"] / seconds}
@@ -154,6 +165,7 @@ def measure_maps(
         "module": f"saved maps {pathlib.Path(maps_dir).resolve().name}",
         "dataset": pathlib.Path(ground_truth_dir).resolve().name,
         "split": "test",
+        "seen": False,
         "map_note": "maps of another size resized bilinearly to their ground truth"
         if options.get("resize_maps")
         else None,
@@ -211,6 +223,19 @@ def _batches(recipe, builder, split, folds=None, mask_feature=None):
     return input_pipeline.same_size_batches(examples).as_numpy_iterator()
 
 
+def _seen(recipe, builder, split, folds) -> bool:
+    """Whether a split holds images that trained the weights or chose epoch or thresholds."""
+    if f"{builder.name}/{builder.builder_config.name}" != recipe.dataset:
+        return False
+    if folds is not None:
+        return not set(folds) <= set(recipe.test_folds)
+    try:
+        calibration.refuse_test_split(recipe.train_split, split)
+    except ValueError:
+        return True
+    return False
+
+
 def _find_maps(maps_dir, ground_truth_dir, layout, options):
     threshold = options.get("ground_truth_threshold")
     return map_layouts.find_maps(
@@ -222,6 +247,7 @@ def _exceeded_by(histogram, shares) -> list[float]:
     """For each share, a score that about as many of the counted ones exceed."""
     if not histogram.total:
         return []
-    up_to = np.cumsum(histogram.counts)
-    bins = np.searchsorted(up_to, (1 - shares) * histogram.total).clip(max=len(up_to) - 1)
-    return [histogram.edge(index) for index in np.unique(bins).tolist()]
+    filled = np.flatnonzero(histogram.counts)
+    up_to = np.cumsum(histogram.counts[filled])
+    chosen = np.searchsorted(up_to, (1 - shares) * histogram.total).clip(max=len(filled) - 1)
+    return [histogram.edge(index) for index in np.unique(filled[chosen]).tolist()]

@@ -65,7 +65,6 @@ def write_report(
         verdict=verdict.sentence(metrics) if metrics["tp"] is not None else None,
         counts=verdict.counts(metrics) if metrics["tp"] is not None else [],
         calibration=calibration,
-        seen=metrics["split"].partition("[")[0] == recipe.get("train_split"),
         figures=report_figures.tiles(metrics),
         data=data,
         start=explorer.figures_at_start(data),

@@ -25,7 +25,7 @@ from zoo import (
 )
 from zoo.calibration import refuse_test_split
 from zoo.metrics.segmentation import SetIoU
-from zoo.recipes import Recipe
+from zoo.recipe import Recipe
 from zoo.threshold_rules import RULES, parse_rule, require_images
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch
@@ -76,7 +76,9 @@ def train(
     run = run_path(runs_dir, recipe, run_name)
     partial = run.with_name(f"{run.name}.partial")
     _check_choices(recipe)
-    refuse_test_split(recipe.train_split, recipe.test_split)
+    refuse_test_split(
+        recipe.train_split, recipe.test_split, recipe.training_folds, recipe.test_folds
+    )
     builder = datasets.prepare_dataset(
         recipe.dataset,
         data_dir=data_dir,
@@ -192,7 +194,7 @@ def _measure(recipe, builder, partial):
     calibration = measure.calibrate_predictor(uncalibrated, builder)
     write_json(partial / "calibration.json", calibration)
     calibrated = uncalibrated._replace(calibration=calibration)
-    evaluation = measure.measure_predictor(calibrated, builder, recipe.test_split)
+    evaluation = measure.measure_predictor(calibrated, builder)
     measure.write_results(partial, evaluation, run=partial)
 
 

@@ -1,0 +1,168 @@
+"""A recipe: everything that decides how a module is trained, as plain data.
+
+Each field is also a flag of `python -m zoo`.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.threshold_rules import RULES, parse_rule
+
+
+def _field(help_text: str, default: Any = dataclasses.MISSING) -> Any:
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"help": help_text})
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One training run, complete: equal recipes on equal machines give equal weights."""
+
+    module: str = _field("handle, <builder>/<dataset>/<class>")
+    name: str = _field("name of the recipe this one started from")
+    builder: str = _field("key of builders.BUILDERS")
+    builder_args: dict = _field("arguments of the builder, as JSON")
+    dataset: str = _field("name/config of the TFDS data set")
+    class_names: tuple[str, ...] = _field(
+        "label names, good first; filled in from the data set", ()
+    )
+    mask_feature: str = _field("feature that holds the mask to learn: mask or weak_mask", "mask")
+
+    image_size: tuple[int, int] | None = _field(
+        "height,width that images are resized to, masks by nearest neighbour; none: as they are",
+        None,
+    )
+    crop_size: tuple[int, int] | None = _field(
+        "height,width of the random crop in training, around a defect where there is one; "
+        "none: the whole image",
+        None,
+    )
+    train_split: str = _field("split to learn from and to validate on", "train")
+    validation_folds: tuple[int, ...] = _field(
+        "folds of train_split that are kept out of training, to choose epoch and threshold", (0, 1)
+    )
+    test_split: str = _field("split that is measured once, at the end", "test")
+    test_folds: tuple[int, ...] = _field(
+        "folds of test_split that are measured, and kept out of training; none given: all of it", ()
+    )
+    defective_only: bool = _field("learn from defective images alone", False)
+    defective_fraction: float | None = _field(
+        "share of defective images in each batch; none: as often as they come", None
+    )
+    augmentation: str = _field("key of zoo.augment.SYMMETRIES: d4, nvidia or identity", "d4")
+    brightness: float = _field("largest random shift of an image in [0, 1]", 0.0)
+    contrast: float = _field("largest random relative change of contrast", 0.0)
+
+    loss: str = _field("key of zoo.losses.LOSSES", "bce_dice")
+    optimizer: str = _field("key of zoo.optimizers.OPTIMIZERS: adamw or rmsprop", "adamw")
+    learning_rate: float = _field("learning rate at the start", 1e-3)
+    weight_decay: float = _field("decoupled weight decay of adamw", 1e-4)
+    decay_steps: int | None = _field(
+        "steps between drops of the learning rate; none: no drops", None
+    )
+    decay_rate: float = _field("factor of each drop", 0.8)
+    batch_size: int = _field("images in a training step", 16)
+    steps_per_epoch: int = _field("training steps between two validations", 20)
+    epochs: int = _field("most epochs", 60)
+    early_stopping_patience: int | None = _field(
+        "epochs without a better validation IoU before training stops; none: never", 15
+    )
+    reduce_lr_patience: int | None = _field(
+        "epochs without a better validation IoU before the learning rate halves; none: never", 5
+    )
+    pixel_rule: str = _field(
+        "how the pixel threshold is chosen on the validation folds: best_f1, or false_alarms:SHARE "
+        "of the pixels of good images",
+        "best_f1",
+    )
+    image_rule: str = _field(
+        "how the image threshold is chosen there: best_f1, false_alarms:SHARE of the good images, "
+        "or conformal:ALPHA, which a new good image exceeds with that probability at most",
+        "best_f1",
+    )
+    weights: str = _field("which weights to keep: best (by validation IoU) or last", "best")
+
+    seed: int = _field("seed of weights, order, crops and augmentation", 0)
+    mixed_precision: str = _field(
+        "auto, float32, mixed_bfloat16 or mixed_float16; auto asks the device", "auto"
+    )
+    xla: str = _field("auto, on or off; auto asks the device", "auto")
+
+    def __post_init__(self):
+        for name, valid in _CHOICES.items():
+            if getattr(self, name) not in valid:
+                raise ValueError(
+                    f"Recipe field `{name}` must be one of {', '.join(valid)}. "
+                    f"Received: {getattr(self, name)!r}"
+                )
+        for name in RULES:
+            parse_rule(name, getattr(self, name))
+        if self.builder_args.get("num_classes", 1) < 1:
+            raise ValueError(f"num_classes must be at least 1. Received: {self.builder_args}")
+        if not self.validation_folds or not set(self.validation_folds) < set(range(10)):
+            raise ValueError(
+                "Recipe field `validation_folds` must name some, not all, of the folds 0..9. "
+                f"Received: {self.validation_folds}"
+            )
+        if set(self.test_folds) & set(self.validation_folds) or not self.training_folds:
+            raise ValueError(
+                "Recipe field `test_folds` must name folds 0..9 that are not validated on, and "
+                f"leave some to learn from. Received: {self.test_folds}, with the validation "
+                f"folds {self.validation_folds}"
+            )
+
+    @property
+    def training_folds(self) -> tuple[int, ...]:
+        """The folds of the train split that neither validate nor measure."""
+        return tuple(sorted(set(range(10)) - set(self.validation_folds) - set(self.test_folds)))
+
+    def to_dict(self) -> dict:
+        """As JSON has it: tuples become lists."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Recipe":
+        """The inverse of `to_dict`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+_CHOICES = {
+    "mixed_precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+    "xla": ("auto", "on", "off"),
+    "weights": ("best", "last"),
+}
+
+
+def type_name(field: dataclasses.Field) -> str:
+    """The type of a field as a reader writes it, such as `int | None`."""
+    return field.type.__name__ if isinstance(field.type, type) else str(field.type)
+
+
+def parse_field(field: dataclasses.Field, text: str):
+    """Reads the value of a field of `Recipe` from text: a word, JSON, or numbers with commas.
+
+    Raises:
+      ValueError: the text is no value of the field's type.
+    """
+    if field.type is str:
+        return text
+    try:
+        if "tuple" in type_name(field):
+            return tuple(int(number) for number in text.split(","))
+        value = json.loads(text)
+        return float(value) if "float" in type_name(field) else _checked(field, value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"must be {type_name(field)}. Received: {text!r}") from error
+
+
+def _checked(field, value):
+    kind = next(kind for kind in (bool, int, dict) if kind.__name__ in type_name(field))
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
