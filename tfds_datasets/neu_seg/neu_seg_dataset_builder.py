@@ -1,0 +1,133 @@
+"""NEU-Seg: three types of defects on hot-rolled steel strip, with masks; every image has one."""
+
+import collections
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+
+from tfds_datasets import images
+from tfds_datasets.copies import group_copies, thumbnail
+from tfds_datasets.features import assign_folds, example_features
+
+DEFECT_TYPES = ("inclusion", "patches", "scratches")  # in the order of the mask ids 1, 2, 3
+SPLITS = {"train": "training", "test": "test"}  # split -> folder
+MASK_SUFFIX = ".png"
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Reads the folders `images` and `annotations`; the labels name the type with most pixels."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "Official splits where they are there; copies share a fold."}
+    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="strip")]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    Get NEU-Seg (github.com/DHW-Master/NEU_Seg) and put its folders into the manual folder:
+      images/training/000201.jpg, annotations/training/000201.png   (the split train)
+      images/test/000001.jpg, annotations/test/000001.png           (the split test, if you have it)
+    """
+
+    def __init__(self, *, skip_broken_images: bool = False, **kwargs):
+        """Args: skip_broken_images: leave out unreadable files, and list them in the metadata."""
+        self._skip_broken_images = skip_broken_images
+        super().__init__(**kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=example_features(defect_types=DEFECT_TYPES),
+            homepage="https://github.com/DHW-Master/NEU_Seg",
+            license="None stated; for research",
+            metadata=tfds.core.MetadataDict(skipped_images=[], copies={}),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+        root = Path(dl_manager.manual_dir)
+        found = {
+            split: self._generate_examples(root, folder)
+            for split, folder in SPLITS.items()
+            if (root / "images" / folder).is_dir()
+        }
+        if "train" not in found:
+            raise ValueError(
+                f"{root} must hold images/training of NEU-Seg.\n{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+            )
+        return found
+
+    def _generate_examples(self, root: Path, folder: str) -> Iterator[tuple[str, dict]]:
+        files = find_pairs(root / "images" / folder, root / "annotations" / folder)
+        labels, thumbnails = {}, {}
+        for name, (image_file, mask_file) in files.items():
+            try:
+                labels[name] = _label(read_mask(mask_file))
+                thumbnails[name] = thumbnail(images.read_image(image_file))
+            except images.BrokenImageError as error:
+                if not self._skip_broken_images:
+                    raise ValueError(
+                        f"{error} With --skip_broken_images the data set is built without it."
+                    ) from error
+                logging.warning("Skipped: %s", error)
+                self.info.metadata["skipped_images"].append(f"{folder}/{name}")
+        groups = group_copies(thumbnails)
+        sizes = collections.Counter(groups.values())
+        self.info.metadata["copies"][folder] = len(groups) - len(sizes)
+        logging.info("%s: %d images, %d without their copies.", folder, len(groups), len(sizes))
+        folds = assign_folds(labels, groups=groups)
+        for name, label in labels.items():
+            image_file, mask_file = files[name]
+            image, mask = images.read_image(image_file), read_mask(mask_file)
+            if mask.shape[:2] != image.shape[:2]:
+                raise ValueError(
+                    f"{mask_file} must have the size of its image, {image.shape[:2]}. "
+                    f"Received: {mask.shape[:2]}"
+                )
+            yield (
+                name,
+                {
+                    "image": image,
+                    "mask": mask,
+                    "label": label,
+                    "file_name": name,
+                    "fold": folds[name],
+                },
+            )
+
+
+def find_pairs(image_dir: Path, mask_dir: Path) -> dict[str, tuple[Path, Path]]:
+    """Pairs images and masks by their stems, by the image's name.
+
+    Raises:
+      ValueError: some image has no mask, or some mask no image; all are named.
+    """
+    image_files = {
+        file.stem: file
+        for file in sorted(image_dir.iterdir())
+        if file.suffix.lower() in images.SUFFIXES
+    }
+    mask_files = {file.stem: file for file in mask_dir.glob(f"*{MASK_SUFFIX}")}
+    if alone := sorted(set(image_files) ^ set(mask_files)):
+        raise ValueError(
+            f"Every image of {image_dir} must have a mask in {mask_dir} and every mask an image. "
+            f"These stand alone: {', '.join(alone)}"
+        )
+    return {file.name: (file, mask_files[stem]) for stem, file in image_files.items()}
+
+
+def read_mask(file: Path) -> np.ndarray:
+    """Reads an index mask uint8 [H, W, 1].
+
+    Raises:
+      ValueError: it holds other values than 0 and the ids of the defect types.
+    """
+    mask = images.read_image(file)
+    highest = int(mask.max())
+    if highest > len(DEFECT_TYPES):
+        raise ValueError(f"{file} must hold values from 0 to 3. Received: {highest}")
+    return mask
+
+
+def _label(mask: np.ndarray) -> int:
+    """The defect type with most pixels, 0 where there is none."""
+    counts = np.bincount(mask.ravel(), minlength=len(DEFECT_TYPES) + 1)[1:]
+    return int(counts.argmax()) + 1 if counts.any() else 0
