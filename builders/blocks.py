@@ -1,7 +1,11 @@
 """Layers and small blocks that several builders share."""
 
+import math
+
 import keras
-from keras import ops
+from keras import layers, ops
+
+MOST_GROUPS = 8  # of a group normalisation; fewer where they do not divide the channels
 
 
 @keras.saving.register_keras_serializable("defect_zoo")
@@ -66,3 +70,48 @@ def crop_like(padded, image):
     if padded.shape[1:3] == image.shape[1:3] and None not in image.shape[1:3]:
         return padded
     return CropLike(name="mask_logits_crop", dtype="float32")(padded, image)
+
+
+def normalize(x, kind: str | None, name: str):
+    """Normalises features [B, H, W, C] by a layer of this kind and name.
+
+    Args:
+      x: symbolic features.
+      kind: "batch", statistics of the batch in training and moving ones afterwards; "group",
+        statistics of each image by itself, for batches of a few images; None for nothing.
+      name: name of the layer.
+
+    Raises:
+      ValueError: `kind` is unknown.
+    """
+    if kind is None:
+        return x
+    if kind == "batch":
+        # The moving statistics follow in tens of steps, so that short trainings can be validated.
+        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
+    if kind == "group":
+        groups = math.gcd(MOST_GROUPS, x.shape[-1])
+        return layers.GroupNormalization(groups, epsilon=1e-5, name=name)(x)
+    raise ValueError(
+        f'Argument `normalization` must be "batch", "group" or None. Received: {kind!r}'
+    )
+
+
+def conv_norm_relu(
+    x, filters: int, name: str, *, kernel_size=3, normalization: str | None = "batch", **kwargs
+):
+    """Convolution without a change of size, normalisation, ReLU.
+
+    Args:
+      x: symbolic features [B, H, W, C].
+      filters: channels of the result.
+      name: name of the convolution; `_norm` and `_relu` are appended for the others.
+      kernel_size: of the convolution.
+      normalization: as in `normalize`; a bias is there without it alone.
+      **kwargs: further arguments of `keras.layers.Conv2D`.
+    """
+    x = layers.Conv2D(
+        filters, kernel_size, padding="same", use_bias=normalization is None, name=name, **kwargs
+    )(x)
+    x = normalize(x, normalization, f"{name}_norm")
+    return layers.ReLU(name=f"{name}_relu")(x)

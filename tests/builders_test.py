@@ -12,7 +12,7 @@ from builders import blocks, run_dir
 from builders.predictions import predictions
 
 # Published counts for one channel in and out; a new builder must stand here.
-PARAMETERS = {"tiny_unet": 1_850_305}
+PARAMETERS = {"tiny_unet": 1_850_305, "unet": 7_768_353}
 
 
 def random_image(*shape, seed=0):
