@@ -13,6 +13,7 @@ CARDS = pathlib.Path(__file__).parent / "cards"
 DATA_LICENCES = {
     "dagm2007": "CC BY 4.0",
     "dagm_synthetic": "CC0-1.0, made by this project",
+    "neu_seg": "none stated; for research only",
 }
 
 # What the figures of `metrics.json` are called on a page; others appear under their own name.

@@ -162,7 +162,7 @@ def test_nan_stops_with_the_step_and_keeps_the_last_good_weights(data_dir, tmp_p
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"loss": "l7"}, r"`loss` must be one of ce, bce, .*Received: 'l7'"),
+        ({"loss": "l7"}, r"must be one of ce, bce, .*Received: 'l7'"),
         ({"optimizer": "lion"}, r"`optimizer` must be one of adamw, rmsprop"),
         ({"mask_feature": "maske"}, r"must have the feature 'maske'.*weak_mask"),
         ({"test_split": "exam"}, r"must have the split 'exam'.*train, test"),
@@ -177,6 +177,21 @@ def test_bad_recipe(changes, message, data_dir, tmp_path):
     for _ in range(2):  # a run that could not begin leaves nothing in the way
         with pytest.raises(ValueError, match=message):
             train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+
+
+def test_channels_must_fit_the_types(data_dir, tmp_path):
+    recipe = recipes.get_recipe(MODULE, **SMALL, builder_args={"num_classes": 3}, loss="ce")
+    with pytest.raises(ValueError, match=r"num_classes 1, for any defect, or 2, .* Received: 3"):
+        train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+
+
+def test_types_are_learnt_and_measured(data_dir, tmp_path):
+    changes = {"builder_args": {"num_classes": 2}, "loss": "ce+dice", "class_weights": (1.0, 5.0)}
+    recipe = recipes.get_recipe(MODULE, **{**SMALL, "epochs": 1, **changes})
+    run = train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+    confusion = json.loads((run / "metrics.json").read_text())["pixel_confusion"]
+    assert confusion["classes"] == ["background", "defect"]
+    assert np.sum(confusion["counts"]) == 120 * 32 * 32
 
 
 @pytest.mark.parametrize(
@@ -206,6 +221,7 @@ def test_unknown_module_or_recipe(arguments, message):
         ("learning_rate", "1", 1.0),
         ("defective_fraction", "0.25", 0.25),
         ("crop_size", "64,48", (64, 48)),
+        ("class_weights", "1,2.5", (1.0, 2.5)),
         ("defective_only", "true", True),
         ("builder_args", '{"variant": "original"}', {"variant": "original"}),
         ("loss", "focal", "focal"),

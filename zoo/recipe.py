@@ -56,7 +56,13 @@ class Recipe:
     brightness: float = _field("largest random shift of an image in [0, 1]", 0.0)
     contrast: float = _field("largest random relative change of contrast", 0.0)
 
-    loss: str = _field("key of zoo.losses.LOSSES", "bce_dice")
+    loss: str = _field(
+        "keys of zoo.losses.LOSSES with + between them: ce, bce, dice, focal, tversky, lovasz, ...",
+        "bce_dice",
+    )
+    class_weights: tuple[float, ...] | None = _field(
+        "weights of the pixels of each class in ce and focal, background first; none: alike", None
+    )
     optimizer: str = _field("key of zoo.optimizers.OPTIMIZERS: adamw or rmsprop", "adamw")
     learning_rate: float = _field("learning rate at the start", 1e-3)
     weight_decay: float = _field("decoupled weight decay of adamw", 1e-4)
@@ -154,7 +160,8 @@ def parse_field(field: dataclasses.Field, text: str):
         return text
     try:
         if "tuple" in type_name(field):
-            return tuple(int(number) for number in text.split(","))
+            number_type = float if "float" in type_name(field) else int
+            return tuple(number_type(number) for number in text.split(","))
         value = json.loads(text)
         return float(value) if "float" in type_name(field) else _checked(field, value)
     except (ValueError, TypeError) as error:

@@ -51,6 +51,31 @@ _SMALL = {
     "reduce_lr_patience": 2,
 }
 
+# Two cores: the smallest width; crops of odd sizes would be padded.
+_UNET = {
+    "builder_args": {"image_shape": [None, None, 1], "num_classes": 1, "base_filters": 16},
+    "loss": "ce+dice",
+    "brightness": 0.1,
+    "contrast": 0.1,
+    "batch_size": 8,
+    "steps_per_epoch": 100,
+}
+
+# NEU-Seg has no good images, and its test images come apart: fold 1 stands for them.
+_NEU_SEG = {
+    "builder_args": {**_UNET["builder_args"], "num_classes": 4},
+    "crop_size": (192, 192),
+    "validation_folds": (0,),
+    "test_split": "train",
+    "test_folds": (1,),
+    "steps_per_epoch": 200,
+    "epochs": 8,
+    "decay_steps": 250,
+    "decay_rate": 0.6,
+    "early_stopping_patience": None,
+    "reduce_lr_patience": None,
+}
+
 _CLASSES = [f"class_{number}" for number in range(1, 11)]
 
 # Recipes of each module: handle -> recipe name -> what differs from the defaults of `Recipe`.
@@ -67,6 +92,7 @@ RECIPES: dict[str, dict[str, dict]] = {
         )
         for config in (f"{name}{suffix}" for name in _CLASSES)
     },
+    "unet/neu_seg/strip": {"default": _UNET | _NEU_SEG},
 }
 
 

@@ -92,6 +92,7 @@ def train(
         return run
     # What is missing shall be found now rather than after hours of training.
     _check_rules(recipe, builder)
+    _check_types(recipe, builder)
     datasets.read_examples(builder, recipe.test_split, mask_feature=recipe.mask_feature)
     if list(partial.glob("backup/epoch_*")) or (partial / run_dir.WEIGHTS_FILE).is_file():
         if not resume:
@@ -124,8 +125,8 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
         model = builders.build(recipe.builder, **recipe.builder_args)
     model.compile(
         optimizer=optimizers.build(recipe, model.trainable_variables),
-        loss={"mask_logits": losses.LOSSES[recipe.loss]},
-        metrics={"mask_logits": [SetIoU()]},
+        loss={"mask_logits": losses.get_loss(recipe.loss, recipe.class_weights)},
+        metrics={"mask_logits": [SetIoU(recipe.builder_args.get("num_classes", 1))]},
         jit_compile=hardware.resolve_xla(recipe.xla),
     )
 
@@ -210,8 +211,8 @@ def _validation_examples(recipe, builder):
 
 def _check_choices(recipe):
     """Raises where a recipe names a loss, an optimizer or an augmentation that there is not."""
+    losses.get_loss(recipe.loss, recipe.class_weights)
     for field, registry in (
-        ("loss", losses.LOSSES),
         ("optimizer", optimizers.OPTIMIZERS),
         ("augmentation", augment.SYMMETRIES),
     ):
@@ -220,6 +221,17 @@ def _check_choices(recipe):
                 f"Recipe field `{field}` must be one of {', '.join(registry)}. "
                 f"Received: {getattr(recipe, field)!r}"
             )
+
+
+def _check_types(recipe, builder):
+    """Raises where a model of several types has not one channel for each class of the data."""
+    num_classes = recipe.builder_args.get("num_classes", 1)
+    names = builder.info.features["label"].names
+    if num_classes not in (1, len(names)):
+        raise ValueError(
+            "Recipe field `builder_args` must have num_classes 1, for any defect, or "
+            f"{len(names)}, for background, {', '.join(names[1:])}. Received: {num_classes}"
+        )
 
 
 def _check_rules(recipe, builder):
