@@ -6,19 +6,15 @@ import shutil
 import tempfile
 import zipfile
 
+import made_archives
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from PIL import Image
+from made_archives import examples, save
 
 from tfds_datasets.dagm2007 import archive, dagm2007_dataset_builder
 
 SIZE = (24, 32)
-
-
-def save(path: pathlib.Path, pixels) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(pixels, np.uint8)).save(path, "PNG")
 
 
 def make_competition(root: pathlib.Path, number: int, good: int = 3, defective: int = 2) -> None:
@@ -66,17 +62,8 @@ class Dagm2007Test(tfds.testing.DatasetBuilderTestCase):
 
 
 def build(manual_dir, data_dir, number=1, **options):
-    builder = dagm2007_dataset_builder.Builder(
-        config=f"class_{number}", data_dir=data_dir, **options
-    )
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=str(manual_dir))
-    )
-    return builder
-
-
-def examples(builder, split="train"):
-    return list(builder.as_dataset(split=split).as_numpy_iterator())
+    builder_class = dagm2007_dataset_builder.Builder
+    return made_archives.build(builder_class, f"class_{number}", manual_dir, data_dir, **options)
 
 
 def zipped(root: pathlib.Path, name: str) -> None:

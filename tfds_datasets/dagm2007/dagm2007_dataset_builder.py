@@ -10,6 +10,7 @@ from absl import logging
 from tfds_datasets import images
 from tfds_datasets.dagm2007 import archive
 from tfds_datasets.features import assign_folds, example_features
+from tfds_datasets.manual import ManualBuilder
 
 
 class Source(NamedTuple):
@@ -19,7 +20,7 @@ class Source(NamedTuple):
     mask: Path | archive.Ellipse | None  # None for a good image
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(ManualBuilder):
     """Reads both releases of DAGM 2007, extracted or zipped, images of any size."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -34,11 +35,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     or
       Class1/1.png, Class1_def/1.png, Class1_def/labels.txt   (the public release, classes 1 to 6)
     """
-
-    def __init__(self, *, skip_broken_images: bool = False, **kwargs):
-        """Args: skip_broken_images: leave out unreadable files, and list them in the metadata."""
-        self._skip_broken_images = skip_broken_images
-        super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -56,27 +52,20 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, sources: Mapping[str, Source]) -> Iterator[tuple[str, dict]]:
         folds = assign_folds({name: int(s.mask is not None) for name, s in sources.items()})
         for name, source in sources.items():
-            try:
+            with self.skipping(name):
                 image = images.read_image(source.image)
-                mask = archive.read_mask(source.mask, image=image, image_file=source.image)
-            except images.BrokenImageError as error:
-                if not self._skip_broken_images:
-                    raise ValueError(
-                        f"{error} With --skip_broken_images the data set is built without it."
-                    ) from error
-                logging.warning("Skipped: %s", error)
-                self.info.metadata["skipped_images"].append(name)
-                continue
-            yield (
-                name,
-                {
-                    "image": image,
-                    "mask": mask,
-                    "label": int(source.mask is not None),
-                    "file_name": name,
-                    "fold": folds[name],
-                },
-            )
+                yield (
+                    name,
+                    {
+                        "image": image,
+                        "mask": archive.read_mask(
+                            source.mask, image=image, image_file=source.image
+                        ),
+                        "label": int(source.mask is not None),
+                        "file_name": name,
+                        "fold": folds[name],
+                    },
+                )
 
 
 def find_splits(manual_dir: Path, number: int) -> dict[str, dict[str, Source]]:

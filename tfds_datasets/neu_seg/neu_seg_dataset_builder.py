@@ -11,13 +11,14 @@ from absl import logging
 from tfds_datasets import images
 from tfds_datasets.copies import group_copies, thumbnail
 from tfds_datasets.features import assign_folds, example_features
+from tfds_datasets.manual import ManualBuilder
 
 DEFECT_TYPES = ("inclusion", "patches", "scratches")  # in the order of the mask ids 1, 2, 3
 SPLITS = {"train": "training", "test": "test"}  # split -> folder
 MASK_SUFFIX = ".png"
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(ManualBuilder):
     """Reads the folders `images` and `annotations`; the labels name the type with most pixels."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -28,11 +29,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       images/training/000201.jpg, annotations/training/000201.png   (the split train)
       images/test/000001.jpg, annotations/test/000001.png           (the split test, if you have it)
     """
-
-    def __init__(self, *, skip_broken_images: bool = False, **kwargs):
-        """Args: skip_broken_images: leave out unreadable files, and list them in the metadata."""
-        self._skip_broken_images = skip_broken_images
-        super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -59,16 +55,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         files = find_pairs(root / "images" / folder, root / "annotations" / folder)
         labels, thumbnails = {}, {}
         for name, (image_file, mask_file) in files.items():
-            try:
+            with self.skipping(f"{folder}/{name}"):
+                small = thumbnail(images.read_image(image_file))
                 labels[name] = _label(read_mask(mask_file))
-                thumbnails[name] = thumbnail(images.read_image(image_file))
-            except images.BrokenImageError as error:
-                if not self._skip_broken_images:
-                    raise ValueError(
-                        f"{error} With --skip_broken_images the data set is built without it."
-                    ) from error
-                logging.warning("Skipped: %s", error)
-                self.info.metadata["skipped_images"].append(f"{folder}/{name}")
+                thumbnails[name] = small
         groups = group_copies(thumbnails)
         sizes = collections.Counter(groups.values())
         self.info.metadata["copies"][folder] = len(groups) - len(sizes)
