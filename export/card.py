@@ -13,6 +13,8 @@ CARDS = pathlib.Path(__file__).parent / "cards"
 DATA_LICENCES = {
     "dagm2007": "CC BY 4.0",
     "dagm_synthetic": "CC0-1.0, made by this project",
+    "magnetic_tile": "none stated; for research only",
+    "mvtec_ad": "CC BY-NC-SA 4.0 (MVTec Software GmbH): no commercial use",
     "neu_seg": "none stated; for research only",
 }
 

@@ -1,0 +1,95 @@
+"""The magnetic-tile builder on folders that the tests make, and on real ones where they are."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from made_archives import build, examples, save
+
+from tfds_datasets.magnetic_tile import magnetic_tile_dataset_builder
+from tfds_datasets.magnetic_tile.magnetic_tile_dataset_builder import FOLDERS, Builder
+
+TILES = 10  # of each folder
+
+
+def make_folders(root: pathlib.Path, exposures: int = 2) -> None:
+    rng = np.random.default_rng(0)
+    for label, folder in enumerate(FOLDERS):
+        for tile in range(TILES):
+            shape = (20 + tile, 30)
+            mask = np.zeros(shape, np.uint8)
+            if label:
+                mask[2:6, 3:8], mask[6, 3:8] = 255, 100  # a smoothed edge
+            for exposure in range(1, exposures + 1):
+                stem = root / folder / "Imgs" / f"exp{exposure}_num_{10 * label + tile}"
+                save(stem.with_suffix(".jpg"), rng.integers(0, 256, shape), "JPEG")
+                save(stem.with_suffix(".png"), mask)
+
+
+class MagneticTileTest(tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = Builder
+    BUILDER_CONFIG_NAMES_TO_TEST = ("tile",)
+    SPLITS = {"train": 84, "test": 36}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.EXAMPLE_DIR = tempfile.mkdtemp()
+        make_folders(pathlib.Path(cls.EXAMPLE_DIR))
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.EXAMPLE_DIR)
+        super().tearDownClass()
+
+
+def test_exposures_of_a_tile_stay_together(tmp_path):
+    make_folders(tmp_path / "archive")
+    builder = build(Builder, "tile", tmp_path / "archive", tmp_path / "data")
+    places = {}
+    for split in ("train", "test"):
+        rows = examples(builder, split)
+        assert {row["label"] for row in rows} == set(range(6))
+        for row in rows:
+            tile = row["file_name"].decode().partition("_num_")[2]
+            places.setdefault(tile, set()).add((split, int(row["fold"])))
+            assert np.unique(row["mask"]).tolist() == [0, row["label"]][: 1 + (row["label"] > 0)]
+            assert (row["mask"] > 0).sum() == (20 if row["label"] else 0)
+    assert len(places) == 60 and all(len(each) == 1 for each in places.values())
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda root: shutil.rmtree(root / "MT_Fray"), "Missing: MT_Fray"),
+        (
+            lambda root: (root / "MT_Fray/Imgs/exp1_num_40.png").unlink(),
+            r"exp1_num_40\.jpg must .* have the mask exp1_num_40\.png",
+        ),
+        (lambda root: save(root / "MT_Fray/Imgs/tile.jpg", [[1]], "JPEG"), "must be named like"),
+        (
+            lambda root: save(root / "MT_Fray/Imgs/exp1_num_40.png", [[1]]),
+            r"must have the size of its image, \(20, 30\). Received: \(1, 1\)",
+        ),
+    ],
+)
+def test_bad_folders(change, message, tmp_path):
+    make_folders(tmp_path / "archive", exposures=1)
+    change(tmp_path / "archive")
+    with pytest.raises(ValueError, match=message):
+        build(Builder, "tile", tmp_path / "archive", tmp_path / "data")
+
+
+@pytest.mark.skipif("ZOO_DATA_DIR" not in os.environ, reason="ZOO_DATA_DIR is not set")
+def test_real_files():
+    sources = magnetic_tile_dataset_builder.find_images(
+        pathlib.Path(os.environ["ZOO_DATA_DIR"]) / "magnetic_tile"
+    )
+    counts = np.bincount([source.label for source in sources.values()])
+    assert dict(zip(FOLDERS.values(), counts.tolist())) == {
+        **{"good": 377, "blowhole": 48, "break": 36, "crack": 25, "fray": 14, "uneven": 34}
+    }

@@ -1,0 +1,130 @@
+"""Magnetic-tile defects: five types of defects on ground tiles, in images of many sizes."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+
+from tfds_datasets import images
+from tfds_datasets.features import assign_folds, example_features
+from tfds_datasets.manual import ManualBuilder
+
+# folder -> label; the good one first, then the types in the order of the mask ids
+FOLDERS = {
+    "MT_Free": "good",
+    "MT_Blowhole": "blowhole",
+    "MT_Break": "break",
+    "MT_Crack": "crack",
+    "MT_Fray": "fray",
+    "MT_Uneven": "uneven",
+}
+DEFECT_LEVEL = 127  # the masks were smoothed: grey levels above it are defect
+TEST_FOLDS = (7, 8, 9)  # of all tiles: there is no official split
+FILE_NAME = re.compile(r"exp\d+_num_(?P<tile>\d+)")
+
+
+class Source(NamedTuple):
+    """One image with its mask, before anything is decoded."""
+
+    image: Path
+    mask: Path
+    label: int
+    tile: str
+
+
+class Builder(ManualBuilder):
+    """Reads the six folders; all exposures of one tile are in one fold of one split."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "Seven tenths of the tiles to train on, the others to test."}
+    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="tile")]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    Get the magnetic-tile defects (github.com/abin24/Magnetic-tile-defect-datasets.) and put its
+    folders into the manual folder, each with its folder Imgs:
+      MT_Blowhole/Imgs/exp1_num_4727.jpg, MT_Blowhole/Imgs/exp1_num_4727.png, MT_Break/Imgs/...,
+      MT_Crack, MT_Fray, MT_Free, MT_Uneven
+    """
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=example_features(defect_types=list(FOLDERS.values())[1:]),
+            homepage="https://github.com/abin24/Magnetic-tile-defect-datasets.",
+            license="None stated; for research",
+            metadata=tfds.core.MetadataDict(skipped_images=[]),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+        sources = find_images(Path(dl_manager.manual_dir))
+        folds = _folds(sources)
+        return {
+            split: self._generate_examples(
+                {name: s for name, s in sources.items() if (folds[name] in TEST_FOLDS) == tested}
+            )
+            for split, tested in (("train", False), ("test", True))
+        }
+
+    def _generate_examples(self, sources: dict[str, Source]) -> Iterator[tuple[str, dict]]:
+        folds = _folds(sources)
+        for name, source in sources.items():
+            with self.skipping(name):
+                image = images.read_image(source.image)
+                yield (
+                    name,
+                    {
+                        "image": image,
+                        "mask": read_mask(source, image.shape),
+                        "label": source.label,
+                        "file_name": name,
+                        "fold": folds[name],
+                    },
+                )
+
+
+def find_images(root: Path) -> dict[str, Source]:
+    """Finds all images by name, such as "MT_Crack/exp1_num_3191.jpg".
+
+    Raises:
+      ValueError: a folder is missing, an image has no mask, or a name says no tile.
+    """
+    if missing := [name for name in FOLDERS if not (root / name / "Imgs").is_dir()]:
+        raise ValueError(
+            f"{root} must hold the folders {', '.join(FOLDERS)}, each with its folder Imgs. "
+            f"Missing: {', '.join(missing)}.\n{Builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+        )
+    sources = {}
+    for label, folder in enumerate(FOLDERS):
+        for file in sorted((root / folder / "Imgs").glob("*.jpg")):
+            match, mask = FILE_NAME.match(file.name), file.with_suffix(".png")
+            if match is None or not mask.is_file():
+                raise ValueError(
+                    f"{file} must be named like exp1_num_3191.jpg and have the mask {mask.name}."
+                )
+            sources[f"{folder}/{file.name}"] = Source(file, mask, label, match["tile"])
+    return sources
+
+
+def read_mask(source: Source, shape: tuple[int, int, int]) -> np.ndarray:
+    """The mask uint8 [H, W, 1] with the id of the defect type.
+
+    Raises:
+      ValueError: the mask has another size than the image.
+    """
+    mask = images.read_image(source.mask)
+    if mask.shape != shape:
+        raise ValueError(
+            f"{source.mask} must have the size of its image, {shape[:2]}. "
+            f"Received: {mask.shape[:2]}"
+        )
+    defect = mask > DEFECT_LEVEL
+    if source.label and not defect.any():
+        logging.warning("%s marks no defect.", source.mask)
+    return np.where(defect, source.label, 0).astype(np.uint8)
+
+
+def _folds(sources: dict[str, Source]) -> dict[str, int]:
+    labels = {name: source.label for name, source in sources.items()}
+    return assign_folds(labels, groups={name: source.tile for name, source in sources.items()})
