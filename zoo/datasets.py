@@ -65,7 +65,7 @@ def read_examples(
 
     Args:
       builder: a built data set.
-      split: "train", "test", or a part of one, such as "test[:100]".
+      split: "train", "test", a part of one, such as "test[:100]", or several: "train+test".
       folds: keep these folds; None keeps all.
       image_size: (H, W) to resize to, the mask by nearest neighbour; None keeps every size.
       mask_feature: which feature is the mask.
@@ -76,7 +76,8 @@ def read_examples(
     Raises:
       ValueError: the data set has no such split or mask.
     """
-    if split.partition("[")[0] not in builder.info.splits:
+    parts = {part.strip().partition("[")[0] for part in split.split("+")}
+    if not parts <= set(builder.info.splits):
         raise ValueError(
             f"{builder.info.full_name} must have the split {split!r}. "
             f"It has: {', '.join(builder.info.splits)}"

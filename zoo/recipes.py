@@ -5,6 +5,7 @@ A module's handle is `<builder>/<dataset>/<class>`; a recipe is chosen by its na
 
 import dataclasses
 
+from tfds_datasets.mvtec_ad import categories as mvtec_ad
 from zoo.recipe import Recipe
 
 _TINY_UNET = {
@@ -76,7 +77,41 @@ _NEU_SEG = {
     "reduce_lr_patience": None,
 }
 
+# Images of many sizes; those smaller than the crop would be refused, and none is smaller than 96.
+_MAGNETIC_TILE = {
+    "builder_args": {**_UNET["builder_args"], "num_classes": 6},
+    "crop_size": (96, 96),
+    "defective_fraction": 0.75,
+    "validation_folds": (0, 1),
+    "epochs": 20,
+}
+
+# The official training images are all good, so types are learnt from seven tenths of the test
+# images as well, and measured on the other three: not to be compared with what learns from good
+# images alone.
+_MVTEC_AD = {
+    "image_size": (512, 512),
+    "crop_size": (256, 256),
+    "defective_fraction": 0.75,
+    "train_split": "train+test",
+    "validation_folds": (0, 1),
+    "test_folds": (2, 3, 4),
+    "epochs": 20,
+}
+
 _CLASSES = [f"class_{number}" for number in range(1, 11)]
+
+
+def _mvtec_ad_types(category: str) -> dict:
+    """One channel for each type and one for the background; one in all for a single type."""
+    num_types = len(mvtec_ad.DEFECT_TYPES[category])
+    args = {
+        **_UNET["builder_args"],
+        "image_shape": [None, None, 1 if category in mvtec_ad.GREY else 3],
+        "num_classes": 1 + num_types if num_types > 1 else 1,
+    }
+    return {"builder_args": args, "loss": "ce+dice" if num_types > 1 else "bce_dice"}
+
 
 # Recipes of each module: handle -> recipe name -> what differs from the defaults of `Recipe`.
 RECIPES: dict[str, dict[str, dict]] = {
@@ -93,6 +128,11 @@ RECIPES: dict[str, dict[str, dict]] = {
         for config in (f"{name}{suffix}" for name in _CLASSES)
     },
     "unet/neu_seg/strip": {"default": _UNET | _NEU_SEG},
+    "unet/magnetic_tile/tile": {"default": _UNET | _MAGNETIC_TILE},
+    **{
+        f"unet/mvtec_ad/{category}": {"default": _UNET | _MVTEC_AD | _mvtec_ad_types(category)}
+        for category in mvtec_ad.DEFECT_TYPES
+    },
 }
 
 
