@@ -16,6 +16,7 @@ METRICS = {
     "image_shape": [96, 96, 1],
     "threshold_source": "best F1 on folds 0, 1 of the train split",
     "at_thresholds": [{"nvidia_dice_mean": 0.0}, {"nvidia_dice_mean": 0.9}],
+    "pixel_confusion": {"classes": ["background", "dent", "scratch"], "iou": [0.9, 0.5, None]},
     "tp": 2,
     "fn": 0,
     "fp": 1,
@@ -52,6 +53,12 @@ def test_mean_and_spread(tmp_path):
     assert "| 2.0 / 2 | 1.0 / 2 | 0.900 ± 0.000 / 0.967 | 2 |" in row
 
 
+def test_types_have_a_table_of_their_own(tmp_path):
+    result = summary.summarize([make_run(tmp_path / str(seed), seed, 0.7) for seed in range(2)])
+    row = summary.type_table([result]).splitlines()[-1]
+    assert "| 2 | 0.700 ± 0.000 | 0.700 ± 0.000 | dent 0.500 ± 0.000, scratch undefined |" in row
+
+
 def test_one_run_has_no_spread(tmp_path):
     result = summary.summarize([make_run(tmp_path / "a", 0, 0.5)])
     assert result["figures"]["defect_iou"] == {"mean": 0.5, "sd": None, "values": [0.5]}
@@ -67,7 +74,8 @@ def test_runs_of_other_recipes_are_refused(tmp_path):
 
 
 def test_readme_shows_the_result_files():
-    files = sorted((ROOT / "zoo" / "results").glob("tiny_unet-*.json"))
-    assert files
-    results = [json.loads(path.read_text()) for path in files]
-    assert summary.table(results) in (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    for pattern, table in (("tiny_unet-*", summary.table), ("unet-*", summary.type_table)):
+        files = sorted((ROOT / "zoo" / "results").glob(f"{pattern}.json"))
+        assert files
+        assert table([json.loads(path.read_text()) for path in files]) in readme

@@ -9,6 +9,8 @@ FIGURES = (
     "defect_iou",
     "defect_dice",
     "set_iou",
+    "mean_iou",
+    "mean_iou_with_background",
     "boundary_f1",
     "image_auroc",
     "image_ap",
@@ -33,6 +35,11 @@ _HEADER = (
     "| found of defective | passed of good | NVIDIA's number, ours / published | minutes |\n"
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
 )
+_TYPE_HEADER = (
+    "| module | recipe | image | seeds | mIoU of types | with background | IoU of each type "
+    "| AU-PRO@0.3 | image AUROC | minutes |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+)
 
 
 def summarize(run_directories) -> dict:
@@ -43,8 +50,9 @@ def summarize(run_directories) -> dict:
 
     Returns:
       What a file of `zoo/results` holds: the recipe, the data measured, each figure with `mean`,
-      `sd` (of the sample; None for one run) and `values`, the table of images of each run, the
-      validation IoU over time, and the machine.
+      `sd` (of the sample; None for one run) and `values`, the same for the IoU of each class of
+      pixels as `type_iou`, the table of images of each run, the validation IoU over time, and the
+      machine.
 
     Raises:
       ValueError: the runs differ in more than the seed, or there is none.
@@ -66,6 +74,7 @@ def summarize(run_directories) -> dict:
         "nvidia_dice_mean@0.99": _spread(
             [each["at_thresholds"][-1]["nvidia_dice_mean"] for each in metrics]
         ),
+        "type_iou": _type_ious(metrics),
         "images_decided": [{key: m[key] for key in ("tp", "fn", "fp", "tn")} for m in metrics],
         "training_seconds": _spread([run["environment"]["training_seconds"] for run in runs]),
         "training_steps": [run["environment"]["training_steps"] for run in runs],
@@ -78,29 +87,46 @@ def summarize(run_directories) -> dict:
     }
 
 
+def type_table(results: list[dict]) -> str:
+    """The README's table of modules that tell defect types apart, in Markdown."""
+    rows = []
+    for result in sorted(results, key=lambda r: (r["recipe"]["module"], r["recipe"]["name"])):
+        recipe, figures = result["recipe"], result["figures"]
+        types = [name for name in result["type_iou"] if name != "background"]
+        cells = (
+            f"`{recipe['module']}`",
+            recipe["name"],
+            "x".join(map(str, result["image_shape"][:2])),
+            str(len(result["seeds"])),
+            _show(figures["mean_iou"]),
+            _show(figures["mean_iou_with_background"]),
+            ", ".join(f"{name} {_show(result['type_iou'][name])}" for name in types),
+            _show(figures["au_pro@0.3"]),
+            _show(figures["image_auroc"], 4),
+            f"{result['training_seconds']['mean'] / 60:.0f}",
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return _TYPE_HEADER + "\n".join(rows) + "\n"
+
+
 def table(results: list[dict]) -> str:
-    """The README's table of results, in Markdown."""
-
-    def show(spread, digits=3):
-        sd = "" if spread["sd"] is None else f" ± {spread['sd']:.{digits}f}"
-        return f"{spread['mean']:.{digits}f}{sd}"
-
+    """The README's table of modules that find defects of any type, in Markdown."""
     rows = []
     for result in sorted(results, key=lambda r: (r["recipe"]["module"], r["recipe"]["name"])):
         recipe, figures, decided = result["recipe"], result["figures"], result["images_decided"]
         found, missed, alarms, passed = (
             statistics.mean(each[key] for each in decided) for key in ("tp", "fn", "fp", "tn")
         )
-        ours = show(result["nvidia_dice_mean@0.99"])
+        ours = _show(result["nvidia_dice_mean@0.99"])
         cells = (
             f"`{recipe['module']}`",
             recipe["name"],
             "x".join(map(str, result["image_shape"][:2])),
             str(len(result["seeds"])),
-            show(figures["defect_iou"]),
-            show(figures["set_iou"]),
-            show(figures["au_pro@0.3"]),
-            show(figures["image_auroc"], 4),
+            _show(figures["defect_iou"]),
+            _show(figures["set_iou"]),
+            _show(figures["au_pro@0.3"]),
+            _show(figures["image_auroc"], 4),
             f"{found:.1f} / {found + missed:.0f}",
             f"{passed:.1f} / {passed + alarms:.0f}",
             f"{ours} / {_published(recipe['dataset'])}",
@@ -108,6 +134,21 @@ def table(results: list[dict]) -> str:
         )
         rows.append(f"| {' | '.join(cells)} |")
     return _HEADER + "\n".join(rows) + "\n"
+
+
+def _show(spread, digits=3) -> str:
+    if spread["mean"] is None:
+        return "undefined"
+    sd = "" if spread["sd"] is None else f" ± {spread['sd']:.{digits}f}"
+    return f"{spread['mean']:.{digits}f}{sd}"
+
+
+def _type_ious(metrics: list[dict]) -> dict:
+    confusions = [each["pixel_confusion"] for each in metrics]
+    return {
+        name: _spread([each["iou"][index] for each in confusions])
+        for index, name in enumerate(confusions[0]["classes"])
+    }
 
 
 def _published(dataset: str) -> str:
