@@ -12,7 +12,7 @@ from builders import blocks, run_dir
 from builders.predictions import predictions
 
 # Published counts for one channel in and out; a new builder must stand here.
-PARAMETERS = {"tiny_unet": 1_850_305, "unet": 7_768_353}
+PARAMETERS = {"flex_unet": 7_803_985, "tiny_unet": 1_850_305, "unet": 7_768_353}
 
 
 def random_image(*shape, seed=0):
@@ -57,6 +57,31 @@ def test_every_weight_learns(name):
 
 def test_original_tiny_unet_has_its_published_size():
     assert builders.build("tiny_unet", variant="original").count_params() == 29_137_793
+
+
+@pytest.mark.parametrize("width, parameters", [(16, 1_945_521), (64, 31_049_409)])
+def test_unet_of_other_widths(width, parameters):
+    model = builders.build("unet", image_shape=(None, None, 3), base_filters=width)
+    assert model.count_params() == parameters
+
+
+@pytest.mark.parametrize("kernel, classes, parameters", [(11, 5, 126_809_269), (9, 6, 124_996_934)])
+def test_flex_unet_has_its_published_size(kernel, classes, parameters):
+    model = builders.build(
+        "flex_unet",
+        image_shape=(None, None, 3),
+        num_classes=classes,
+        base_kernel=kernel,
+        num_layers=8,
+        dilation=3,
+        normalization=None,
+        input_scale="raw",
+    )
+    assert model.count_params() == parameters
+    convolutions = [model.get_layer(f"down{level}_conv1") for level in range(1, 8)]
+    kernels = [layer.kernel_size[0] for layer in convolutions]
+    assert kernels == [max(3, kernel - 2 * level) for level in range(7)]
+    assert [layer.dilation_rate[0] for layer in convolutions] == [3, 2, 1, 1, 1, 1, 1]
 
 
 def test_padding_is_symmetric_and_leaves_fitting_images_alone():
