@@ -169,6 +169,7 @@ def test_nan_stops_with_the_step_and_keeps_the_last_good_weights(data_dir, tmp_p
         ({"crop_size": (64, 64)}, r"the smallest has 32x32"),
         ({"train_split": "test"}, r"`split` must hold no test image"),
         ({"image_rule": "conformal:0.001"}, r"needs 999 good validation images"),
+        ({"elastic": 2.0}, r"elastic"),
         ({"augmentation": "spin"}, r"`augmentation` must be one of d4, nvidia, identity"),
     ],
 )

@@ -14,6 +14,7 @@ from zoo.recipe import Recipe
 
 CACHE_BYTES = 2**30  # decoded examples up to this size are kept in memory, more are streamed
 SHUFFLE_EXAMPLES = 1024
+CROP_NUMBERS = 5  # random numbers that place one crop
 EVALUATION_PIXELS = 2**20  # whole images of one size are batched up to this many pixels
 
 
@@ -32,6 +33,7 @@ def training_batches(builder, recipe: Recipe, first_epoch: int = 0) -> tf.data.D
     Raises:
       ValueError: there is no example to learn from, or the images' sizes do not fit the recipe.
     """
+    strengths = {name: getattr(recipe, name) for name in augment.LIMITS}
     streams = _cached_streams(builder, recipe)
     size = _common_size([stream for stream, _ in streams], recipe)
 
@@ -41,9 +43,12 @@ def training_batches(builder, recipe: Recipe, first_epoch: int = 0) -> tf.data.D
             taken = recipe.steps_per_epoch * count
 
             def cut(index, example, part=part):
-                numbers = tf.random.stateless_uniform([10], seed=[2 * recipe.seed + part, index])
-                image, mask = _crop(example["image"], example["mask"], size, numbers[5:])
-                return image, mask, numbers[:5]
+                numbers = tf.random.stateless_uniform(
+                    [CROP_NUMBERS + augment.NUM_NUMBERS], seed=[2 * recipe.seed + part, index]
+                )
+                crop_numbers, numbers = numbers[:CROP_NUMBERS], numbers[CROP_NUMBERS:]
+                image, mask = _crop(example["image"], example["mask"], size, crop_numbers)
+                return image, mask, numbers
 
             parts.append(
                 stream.shuffle(SHUFFLE_EXAMPLES, seed=recipe.seed * 100_003 + epoch)
@@ -64,8 +69,7 @@ def training_batches(builder, recipe: Recipe, first_epoch: int = 0) -> tf.data.D
             mask,
             numbers,
             symmetry=recipe.augmentation,
-            brightness=recipe.brightness,
-            contrast=recipe.contrast,
+            **strengths,
         )
         return image, {"mask_logits": mask}
 

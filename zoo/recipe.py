@@ -53,8 +53,15 @@ class Recipe:
         "share of defective images in each batch; none: as often as they come", None
     )
     augmentation: str = _field("key of zoo.augment.SYMMETRIES: d4, nvidia or identity", "d4")
+    rotation: float = _field("largest random turn to either side, in degrees", 0.0)
+    shear: float = _field("largest random shear, relative to the distance from the centre", 0.0)
+    zoom: float = _field("largest random magnification minus 1; images shrink as much", 0.0)
+    perspective: float = _field("largest random change of scale from centre to border", 0.0)
+    elastic: float = _field("largest random displacement, relative to the shorter side", 0.0)
     brightness: float = _field("largest random shift of an image in [0, 1]", 0.0)
     contrast: float = _field("largest random relative change of contrast", 0.0)
+    blur: float = _field("largest standard deviation of a random blur, in pixels", 0.0)
+    noise: float = _field("largest standard deviation of random noise, of the full range", 0.0)
 
     loss: str = _field(
         "keys of zoo.losses.LOSSES with + between them: ce, bce, dice, focal, tversky, lovasz, ...",

@@ -212,6 +212,7 @@ def _validation_examples(recipe, builder):
 def _check_choices(recipe):
     """Raises where a recipe names a loss, an optimizer or an augmentation that there is not."""
     losses.get_loss(recipe.loss, recipe.class_weights)
+    augment.check_strengths({name: getattr(recipe, name) for name in augment.LIMITS})
     for field, registry in (
         ("optimizer", optimizers.OPTIMIZERS),
         ("augmentation", augment.SYMMETRIES),
