@@ -113,8 +113,9 @@ def validation_batches(examples: tf.data.Dataset) -> tf.data.Dataset:
 def _cached_streams(builder, recipe):
     """Returns pairs of a stream of examples and how many of it go into each batch."""
     folds = recipe.training_folds
-    num_good, *num_defective = datasets.count_labels(builder, recipe.train_split, folds)
-    num_defective = sum(num_defective)
+    counts = datasets.count_labels(builder, recipe.train_split, folds).tolist()
+    _check_types(builder, recipe, counts)
+    num_good, num_defective = counts[0], sum(counts[1:])
     examples = datasets.read_examples(
         builder,
         recipe.train_split,
@@ -150,13 +151,27 @@ def _cached_streams(builder, recipe):
     decoded = sum(num_examples for _, num_examples, _ in streams) * 2 * image_bytes
     cache = decoded <= CACHE_BYTES
     logging.info(
-        "Learning from %d defective and %d good images, %s (%.0f MB decoded).",
-        num_defective,
-        0 if recipe.defective_only else num_good,
+        "Learning from images of %s%s, %s (%.0f MB decoded).",
+        ", ".join(f"{name}: {n}" for name, n in zip(_label_names(builder), counts)),
+        " (those of good left out)" if recipe.defective_only else "",
         "kept in memory" if cache else "read from disk again and again",
         decoded / 1e6,
     )
     return [(stream.cache() if cache else stream, count) for stream, _, count in streams]
+
+
+def _label_names(builder) -> list[str]:
+    return builder.info.features["label"].names
+
+
+def _check_types(builder, recipe, counts):
+    """Raises where a type that the model shall tell apart has no image to learn from."""
+    missing = [name for name, n in zip(_label_names(builder)[1:], counts[1:]) if not n]
+    if missing and recipe.builder_args.get("num_classes", 1) > 1:
+        raise ValueError(
+            f"{builder.info.full_name} has no image of {', '.join(missing)} in the folds "
+            f"{recipe.training_folds} to learn from. Choose other folds, or num_classes 1."
+        )
 
 
 def _common_size(streams, recipe) -> tuple[int, int]:

@@ -11,6 +11,11 @@ def adamw(recipe) -> keras.optimizers.Optimizer:
     )
 
 
+def adam_clipped(recipe) -> keras.optimizers.Optimizer:
+    """Adam with every gradient clipped to 0.4, as in antillia's FlexUNet projects."""
+    return keras.optimizers.Adam(_learning_rate(recipe), clipvalue=0.4)
+
+
 def rmsprop(recipe) -> keras.optimizers.Optimizer:
     """Centred RMSProp with momentum as in UNet_Industrial.
 
@@ -47,4 +52,4 @@ def _learning_rate(recipe):
     )
 
 
-OPTIMIZERS = {"adamw": adamw, "rmsprop": rmsprop}
+OPTIMIZERS = {"adamw": adamw, "adam_clipped": adam_clipped, "rmsprop": rmsprop}

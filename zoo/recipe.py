@@ -70,7 +70,9 @@ class Recipe:
     class_weights: tuple[float, ...] | None = _field(
         "weights of the pixels of each class in ce and focal, background first; none: alike", None
     )
-    optimizer: str = _field("key of zoo.optimizers.OPTIMIZERS: adamw or rmsprop", "adamw")
+    optimizer: str = _field(
+        "key of zoo.optimizers.OPTIMIZERS: adamw, adam_clipped or rmsprop", "adamw"
+    )
     learning_rate: float = _field("learning rate at the start", 1e-3)
     weight_decay: float = _field("decoupled weight decay of adamw", 1e-4)
     decay_steps: int | None = _field(
