@@ -64,6 +64,10 @@ flags.DEFINE_string(
     "dataset", None, "name/config to measure on; default is the one the model was trained on."
 )
 flags.DEFINE_string("split", None, "Split to measure on; default is the recipe's test.")
+flags.DEFINE_list(
+    "tile_size", None, "height,width of the tiles that large images are predicted by; none: whole."
+)
+flags.DEFINE_integer("tile_overlap", 128, "Pixels that neighbouring tiles share, and blend over.")
 flags.DEFINE_list("images", [], "Image files, folders or globs, with commas between.")
 flags.DEFINE_string("output_dir", None, "Folder that receives the results.")
 flags.DEFINE_string("checkpoint", None, "Path of a TensorFlow 1 checkpoint.")

@@ -112,12 +112,18 @@ def evaluate(options) -> Iterator[str]:
 
 
 def _predictor(options):
-    """The model of --source, with the thresholds of --calibration where that is given."""
+    """The model of --source, with the thresholds of --calibration and the tiles of --tile_size."""
     from zoo.predictor import load_predictor
+    from zoo.tiling import tiled
 
     predictor = load_predictor(_required(options, "source"), options.modules_dir)
-    calibration = _calibration(options)
-    return predictor if calibration is None else predictor._replace(calibration=calibration)
+    if options.calibration is not None:
+        predictor = predictor._replace(calibration=_calibration(options))
+    if options.tile_size is not None:
+        tile = tuple(int(side) for side in options.tile_size)
+        predict = tiled(predictor.predict, tile=tile, overlap=options.tile_overlap)
+        predictor = predictor._replace(predict=predict)
+    return predictor
 
 
 def _calibration(options) -> dict | None:

@@ -1,0 +1,90 @@
+"""Tiles against the whole image, with answers whose reach is known."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import builders
+from zoo import predictor, tiling
+
+REACH = 4
+
+
+def blurred(images):
+    """A model whose every answer depends on `REACH` pixels to each side; mirrored at the ends."""
+    blurred.sizes.append(images.shape)
+    size = (1, 2 * REACH + 1, 2 * REACH + 1, 1)
+    mask = ndimage.uniform_filter(images.astype(np.float32) / 255, size, mode="reflect")
+    return {"mask": mask, "score": mask.max(axis=(1, 2, 3))}
+
+
+@pytest.fixture(autouse=True)
+def sizes():
+    blurred.sizes = []
+    return blurred.sizes
+
+
+def noise(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+@pytest.mark.parametrize("size", [(70, 90), (64, 200), (33, 41), (129, 65)])
+@pytest.mark.parametrize("overlap", [3 * REACH, 20])
+def test_equals_the_whole_image_where_the_overlap_is_wide(size, overlap):
+    images = noise(2, *size, 1)
+    predict = tiling.tiled(blurred, tile=(32, 48), overlap=overlap, multiple=1)
+    found, whole = predict(images), blurred(images)
+    np.testing.assert_allclose(found["mask"], whole["mask"], atol=1e-6)
+    np.testing.assert_allclose(found["score"], whole["score"], atol=1e-6)
+
+
+def test_a_narrow_overlap_leaves_no_seam():
+    images = np.tile(np.linspace(0, 255, 128).astype(np.uint8), (128, 1))[None, ..., None]
+    found = tiling.tiled(blurred, tile=(48, 48), overlap=8, multiple=16)(images)["mask"]
+    steps = np.abs(np.diff(found[0, ..., 0], axis=1))
+    assert steps.max() < 3 * np.median(steps)
+    assert np.abs(found - blurred(images)["mask"]).max() < 0.02
+
+
+def test_memory_is_bounded_by_the_batch(sizes):
+    predict = tiling.tiled(blurred, tile=(32, 32), overlap=8, batch_size=3, multiple=16)
+    assert predict(noise(1, 200, 300, 1))["mask"].shape == (1, 200, 300, 1)
+    assert {shape[1:3] for shape in sizes} == {(32, 32)}
+    assert max(shape[0] for shape in sizes) == 3
+
+
+def test_small_images_are_predicted_whole(sizes):
+    tiling.tiled(blurred, tile=(64, 64), overlap=8)(noise(2, 50, 64, 1))
+    assert sizes == [(2, 50, 64, 1)]
+
+
+def test_shares_of_all_tiles_sum_to_one():
+    for length, tile, overlap, multiple in ((100, 32, 8, 16), (37, 16, 0, 1), (500, 64, 48, 16)):
+        total = np.zeros(length)
+        for span in tiling.spans(length, tile, overlap, multiple):
+            total[span.target] += span.weights
+            assert (span.weights > 0).all()
+        np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_a_network_agrees_with_its_tiles():
+    model = builders.build("tiny_unet")
+    whole = predictor.from_model(model, {}).predict
+    images = noise(1, 200, 330, 1)
+    found = tiling.tiled(whole, tile=(192, 192), overlap=160)(images)["mask"]
+    # a network of random weights is harder than a trained one; its reach is about 150 pixels
+    np.testing.assert_allclose(found, whole(images)["mask"], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"tile": (30, 64)}, "`tile` must be a height and a width, multiples of 16"),
+        ({"tile": (64, 64), "overlap": 64}, "`overlap` must lie between 0 and 48"),
+        ({"batch_size": 0}, "`batch_size` must be at least 1"),
+        ({"multiple": 0}, "`multiple` must be at least 1"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        tiling.tiled(blurred, **arguments)
