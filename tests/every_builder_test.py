@@ -1,0 +1,78 @@
+"""What every builder must stand: saving, loading, export, lower precision, XLA."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import builders
+from builders import run_dir
+from builders.atomic import write_json
+from builders.predictions import predictions
+from export.publish import publish
+from export.versions import version_paths
+
+# The smallest network of each builder that still has all its kinds of layers.
+SMALL = {
+    "tiny_unet": {},
+    "unet": {"base_filters": 2, "dropout_rate": 0.1},
+    "flex_unet": {"base_filters": 2, "num_layers": 3},
+}
+IMAGES = np.random.default_rng(0).random((2, 37, 41, 3)).astype(np.float32)
+
+
+def arguments(name):
+    num_classes = 1 if name == "tiny_unet" else 3
+    return {"image_shape": [None, None, 3], "num_classes": num_classes, **SMALL[name]}
+
+
+def test_no_builder_is_left_out():
+    assert set(SMALL) == set(builders.BUILDERS)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_saved_loaded_and_exported_models_answer_alike(name, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = builders.build(name, **arguments(name))
+    recipe = {
+        "module": f"{name}/dagm_synthetic/class_1",
+        "name": "default",
+        "builder": name,
+        "builder_args": arguments(name),
+        "class_names": ["good", "dent", "scratch"],
+        "image_size": None,
+        "dataset": "dagm_synthetic/class_1",
+        "seed": 0,
+    }
+    run = tmp_path / "run"
+    run.mkdir()
+    run_dir.save_model(model, recipe, run)
+    write_json(run / "calibration.json", {"threshold": 0.5, "score_threshold": 0.5, "source": "s"})
+    write_json(run / "metrics.json", {"images": 2})
+    expected = predictions(model(IMAGES))
+    loaded = predictions(run_dir.load_model(run)[0](IMAGES))
+    np.testing.assert_allclose(loaded["mask"], expected["mask"], atol=1e-6)
+    publish(run, tmp_path / "modules")
+    folder = version_paths(tmp_path / "modules", recipe["module"], 1)["module"]
+    module = tf.saved_model.load(str(folder))
+    assert len(module.trainable_variables) == len(model.trainable_variables)
+    found = module(tf.constant(IMAGES))
+    for key in ("mask", "score"):
+        np.testing.assert_allclose(found[key], expected[key], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_lower_precision_has_float32_logits(name, policy):
+    with run_dir.dtype_policy(policy):
+        model = builders.build(name, **arguments(name))
+    logits = model(IMAGES)["mask_logits"]
+    assert logits.dtype == tf.float32 and np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_compiles_with_xla(name):
+    model = builders.build(name, **{**arguments(name), "image_shape": [48, 32, 3]})
+    compiled = tf.function(model, jit_compile=True)(IMAGES[:, :32, :32].repeat(2, 1)[:, :48])
+    plain = model(IMAGES[:, :32, :32].repeat(2, 1)[:, :48])
+    np.testing.assert_allclose(compiled["mask_logits"], plain["mask_logits"], atol=1e-4)
