@@ -127,6 +127,8 @@ def test_bad_images_are_named(anomaly_map, mask, label, message):
         evaluator.update(anomaly_map, mask, label, file_name="a/b.tiff")
     with pytest.raises(ValueError, match="no image to measure"):  # nothing was kept of it
         evaluator.compute()
+    evaluator.update(MASK * 1.0, MASK)
+    assert evaluator.compute()["pixel_auroc"] == 1
 
 
 def test_bad_arguments():

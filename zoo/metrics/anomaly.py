@@ -102,12 +102,12 @@ class AnomalyEvaluator:
         else:
             defect, valid, regions = self._find_regions(ground_truth, defective, scores.shape, name)
             inside = scores[defect]
+            if defective is False and inside.size:
+                raise ValueError(
+                    f"{name}: the label says good, but {inside.size} pixels of the ground truth are "
+                    "defective. Correct one of the two."
+                )
             self._good.add(scores[~defect if valid is None else valid & ~defect])
-        if defective is False and inside.size:
-            raise ValueError(
-                f"{name}: the label says good, but {inside.size} pixels of the ground truth are "
-                "defective. Correct one of the two."
-            )
         if defective is None:
             defective = bool(inside.size)
         self._rows.append(
