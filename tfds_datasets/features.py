@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 GOOD = "good"
 IGNORE = 255
 NUM_FOLDS = 10
+TEST_FOLDS = (7, 8, 9)  # the split `test` of a data set without an official one
 
 
 def example_features(
@@ -68,6 +69,12 @@ def assign_folds(
     ordered = sorted(group_label, key=lambda group: (group_label[group], stable_hash(group)))
     fold_of_group = {group: rank % NUM_FOLDS for rank, group in enumerate(ordered)}
     return {name: fold_of_group[groups[name]] for name in labels}
+
+
+def largest_type(mask: np.ndarray, num_types: int) -> int:
+    """The defect type with most pixels of a mask with ids 1..num_types; 0 where there is none."""
+    counts = np.bincount(mask.ravel(), minlength=num_types + 1)[1 : num_types + 1]
+    return int(counts.argmax()) + 1 if counts.any() else 0
 
 
 def stable_hash(text: str) -> int:

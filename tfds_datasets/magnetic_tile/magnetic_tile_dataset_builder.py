@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
-from tfds_datasets.features import assign_folds, example_features
+from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
 
 # folder -> label; the good one first, then the types in the order of the mask ids
@@ -23,7 +23,6 @@ FOLDERS = {
     "MT_Uneven": "uneven",
 }
 DEFECT_LEVEL = 127  # the masks were smoothed: grey levels above it are defect
-TEST_FOLDS = (7, 8, 9)  # of all tiles: there is no official split
 FILE_NAME = re.compile(r"exp\d+_num_(?P<tile>\d+)")
 
 

@@ -10,12 +10,12 @@ from absl import logging
 
 from tfds_datasets import images
 from tfds_datasets.copies import group_copies, thumbnail
-from tfds_datasets.features import assign_folds, example_features
+from tfds_datasets.features import assign_folds, example_features, largest_type
 from tfds_datasets.manual import ManualBuilder
+from tfds_datasets.pairs import find_pairs
 
 DEFECT_TYPES = ("inclusion", "patches", "scratches")  # in the order of the mask ids 1, 2, 3
 SPLITS = {"train": "training", "test": "test"}  # split -> folder
-MASK_SUFFIX = ".png"
 
 
 class Builder(ManualBuilder):
@@ -57,7 +57,7 @@ class Builder(ManualBuilder):
         for name, (image_file, mask_file) in files.items():
             with self.skipping(f"{folder}/{name}"):
                 small = thumbnail(images.read_image(image_file))
-                labels[name] = _label(read_mask(mask_file))
+                labels[name] = largest_type(read_mask(mask_file), len(DEFECT_TYPES))
                 thumbnails[name] = small
         groups = group_copies(thumbnails)
         sizes = collections.Counter(groups.values())
@@ -84,26 +84,6 @@ class Builder(ManualBuilder):
             )
 
 
-def find_pairs(image_dir: Path, mask_dir: Path) -> dict[str, tuple[Path, Path]]:
-    """Pairs images and masks by their stems, by the image's name.
-
-    Raises:
-      ValueError: some image has no mask, or some mask no image; all are named.
-    """
-    image_files = {
-        file.stem: file
-        for file in sorted(image_dir.iterdir())
-        if file.suffix.lower() in images.SUFFIXES
-    }
-    mask_files = {file.stem: file for file in mask_dir.glob(f"*{MASK_SUFFIX}")}
-    if alone := sorted(set(image_files) ^ set(mask_files)):
-        raise ValueError(
-            f"Every image of {image_dir} must have a mask in {mask_dir} and every mask an image. "
-            f"These stand alone: {', '.join(alone)}"
-        )
-    return {file.name: (file, mask_files[stem]) for stem, file in image_files.items()}
-
-
 def read_mask(file: Path) -> np.ndarray:
     """Reads an index mask uint8 [H, W, 1].
 
@@ -115,9 +95,3 @@ def read_mask(file: Path) -> np.ndarray:
     if highest > len(DEFECT_TYPES):
         raise ValueError(f"{file} must hold values from 0 to 3. Received: {highest}")
     return mask
-
-
-def _label(mask: np.ndarray) -> int:
-    """The defect type with most pixels, 0 where there is none."""
-    counts = np.bincount(mask.ravel(), minlength=len(DEFECT_TYPES) + 1)[1:]
-    return int(counts.argmax()) + 1 if counts.any() else 0

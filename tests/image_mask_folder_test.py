@@ -1,0 +1,192 @@
+"""The user's own folder: each layout, each kind of mask, and what can be wrong with them."""
+
+import json
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from made_archives import build, examples, save
+
+from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
+
+SIZE = (24, 32)
+RED, GREEN = (255, 0, 0), (0, 255, 0)
+COLORS = {"scratch": RED, "stain": GREEN}
+FORMS = {".png": "PNG", ".jpg": "JPEG", ".bmp": "BMP", ".tif": "TIFF", ".webp": "WEBP"}
+
+
+def make_image(number: int, channels: tuple[int, ...] = ()) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 256, SIZE + channels)
+
+
+def make_mask(number: int) -> np.ndarray:
+    """Every third image is good, the others show type 1 or 2."""
+    mask = np.zeros(SIZE, np.uint8)
+    mask[2:6, 3:8] = number % 3
+    return mask
+
+
+def make_folder(root: pathlib.Path, *, kind: str = "color", count: int = 30) -> None:
+    suffixes = list(FORMS)
+    for number in range(count):
+        suffix = suffixes[number % len(suffixes)]
+        save(root / f"images/{number}{suffix}", make_image(number, (3,)), FORMS[suffix])
+        mask = make_mask(number)
+        if kind == "color":
+            mask = np.array([(0, 0, 0), *COLORS.values()])[mask]
+        elif kind == "binary":
+            mask = (mask > 0) * 255
+        save(root / f"masks/{number}.png", mask)
+    if kind == "color":
+        (root / "palette.json").write_text(json.dumps(COLORS))
+    elif kind == "index":
+        (root / "palette.csv").write_text("scratch,1\nstain,2\n")
+
+
+class ImageMaskFolderTest(tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = Builder
+    SPLITS = {"train": 21, "test": 9}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.EXAMPLE_DIR = tempfile.mkdtemp()
+        make_folder(pathlib.Path(cls.EXAMPLE_DIR))
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.EXAMPLE_DIR)
+        super().tearDownClass()
+
+
+@pytest.mark.parametrize("kind", ["color", "index", "binary"])
+def test_masks_of_each_kind(kind, tmp_path):
+    make_folder(tmp_path / "mine", kind=kind)
+    build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+    reread = Builder(config="grey", data_dir=tmp_path / "data")
+    types = ["defect"] if kind == "binary" else ["scratch", "stain"]
+    assert reread.info.features["label"].names == ["good", *types]
+    for row in examples(reread) + examples(reread, "test"):
+        expected = make_mask(int(pathlib.Path(row["file_name"].decode()).stem))
+        expected = np.minimum(expected, len(types))
+        np.testing.assert_array_equal(row["mask"][..., 0], expected)
+        assert row["label"] == expected.max() and row["image"].shape == (*SIZE, 1)
+
+
+def test_own_splits_and_ignored_pixels(tmp_path):
+    for split, numbers in (("train", range(6)), ("test", range(6, 9))):
+        for number in numbers:
+            save(tmp_path / "mine" / split / f"images/{number}.png", make_image(number))
+            mask = make_mask(number)
+            mask[-1] = 9
+            save(tmp_path / "mine" / split / f"masks/{number}.png", mask)
+    palette = {"background": 0, "ignore": 9, "stain": 2, "scratch": 1}
+    (tmp_path / "mine/palette.json").write_text(json.dumps(palette))
+    builder = build(Builder, "rgb", tmp_path / "mine", tmp_path / "data")
+    rows = {row["file_name"].decode(): row for row in examples(builder, "test")}
+    assert sorted(rows) == [f"test/images/{number}.png" for number in (6, 7, 8)]
+    assert rows["test/images/7.png"]["label"] == 2  # scratch, the second of the palette file
+    assert (rows["test/images/6.png"]["mask"][-1] == 255).all()
+    assert rows["test/images/6.png"]["label"] == 0
+
+
+def test_good_and_defect_folders_without_masks(tmp_path):
+    for number in range(20):
+        folder = "defect" if number % 2 else "good"
+        save(tmp_path / "mine" / folder / f"{number}.png", make_image(number))
+    builder = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+    rows = examples(builder) + examples(builder, "test")
+    assert len(rows) == 20
+    for row in rows:
+        assert row["label"] == row["file_name"].startswith(b"defect/")
+        assert (row["mask"] == (255 if row["label"] else 0)).all()
+
+
+def test_copies_share_a_fold_and_a_split(tmp_path):
+    for number in range(40):
+        image = make_image(number // 4)
+        turned = np.rot90(image, number % 4)
+        save(tmp_path / "mine/images" / f"{number}.png", turned)
+        save(tmp_path / "mine/masks" / f"{number}.png", (turned > 250) * 255)
+    builder = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+    places = {}
+    for split in builder.info.splits:
+        for row in examples(builder, split):
+            number = int(pathlib.Path(row["file_name"].decode()).stem)
+            places.setdefault(number // 4, set()).add((split, int(row["fold"])))
+    assert len(places) == 10 and all(len(each) == 1 for each in places.values())
+    assert builder.info.metadata["copies"] == 30
+
+
+def wrong_color(root):
+    mask = np.zeros((*SIZE, 3))
+    mask[4, 5:8] = (1, 2, 3)
+    save(root / "masks/4.png", mask)
+
+
+def no_stain(root):
+    for file in (root / "masks").iterdir():
+        save(file, np.zeros((*SIZE, 3)))
+    save(root / "masks/1.png", np.full((*SIZE, 3), RED))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            wrong_color,
+            r"4\.png must have the colours of the palette alone[\s\S]*\(1, 2, 3\) in 3 pixels; "
+            r"3 pixels in all, the first in row 4, column 5",
+        ),
+        (lambda root: (root / "palette.json").unlink(), r"0\.png is in colour|needs one of pal"),
+        (lambda root: (root / "palette.json").write_text("[1"), "must map names to colours"),
+        (lambda root: (root / "palette.json").write_text('{"a": 300}'), "300 is no colour"),
+        (
+            lambda root: (root / "palette.json").write_text('{"a": "#ff0000", "b": [255, 0, 0]}'),
+            "must give each name its own colour",
+        ),
+        (
+            lambda root: (root / "palette.json").write_text('{"good": 1, "a": 2}'),
+            "must name defect types",
+        ),
+        (
+            lambda root: save(root / "masks/4.png", np.zeros((3, 4, 3))),
+            r"4\.png must have the size of its image, \(24, 32\). Received: \(3, 4\)",
+        ),
+        (no_stain, "No image shows stain"),
+        (lambda root: (root / "masks/4.png").unlink(), "stand alone: 4$"),
+        (lambda root: save(root / "masks/a.png", [[0]]), "stand alone: a$"),
+        (lambda root: save(root / "images/4.png", [[0]]), r"Received: 4\.png, 4\.webp"),
+        (lambda root: shutil.rmtree(root / "masks"), "masks must be a folder"),
+        (lambda root: shutil.rmtree(root / "images"), "must hold the folders images and masks"),
+        (lambda root: (root / "test").mkdir(), "must have a folder train as well"),
+    ],
+)
+def test_bad_folders(change, message, tmp_path):
+    make_folder(tmp_path / "mine", count=10)
+    change(tmp_path / "mine")
+    with pytest.raises(ValueError, match=message):
+        build(Builder, "rgb", tmp_path / "mine", tmp_path / "data")
+
+
+def test_several_values_need_a_palette(tmp_path):
+    make_folder(tmp_path / "mine", kind="index", count=10)
+    (tmp_path / "mine/palette.csv").unlink()
+    save(tmp_path / "mine/masks/0.png", np.arange(6).reshape(2, 3))
+    with pytest.raises(ValueError, match=r"0 and one other value.* 1 in 1 pixels.*and others"):
+        build(Builder, "rgb", tmp_path / "mine", tmp_path / "data")
+
+
+@pytest.mark.parametrize("broken", ["images/5.png", "masks/5.png"])
+def test_broken_files_are_named_and_skipped_only_when_asked(broken, tmp_path):
+    make_folder(tmp_path / "mine", count=10)
+    file = tmp_path / "mine" / broken
+    file.write_bytes(file.read_bytes()[:60])
+    with pytest.raises(ValueError, match=rf"{broken} is truncated.*--skip_broken_images"):
+        build(Builder, "rgb", tmp_path / "mine", tmp_path / "data")
+    builder = build(Builder, "rgb", tmp_path / "mine", tmp_path / "other", skip_broken_images=True)
+    assert builder.info.metadata["skipped_images"] == ["images/5.png"]
+    assert sum(split.num_examples for split in builder.info.splits.values()) == 9

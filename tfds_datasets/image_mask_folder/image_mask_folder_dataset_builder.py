@@ -1,0 +1,201 @@
+"""The user's own images: with masks, or sorted into good ones and defective ones."""
+
+import collections
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+
+from tfds_datasets import images
+from tfds_datasets.copies import group_copies, thumbnail
+from tfds_datasets.features import (
+    GOOD,
+    IGNORE,
+    TEST_FOLDS,
+    assign_folds,
+    example_features,
+    largest_type,
+)
+from tfds_datasets.image_mask_folder import palette as palettes
+from tfds_datasets.manual import ManualBuilder
+from tfds_datasets.pairs import find_pairs, image_files
+
+DEFECT = "defect"  # the folder of defective images without masks
+SPLITS = ("train", "test")
+
+
+class Source(NamedTuple):
+    """One image, before anything is decoded."""
+
+    image: Path
+    mask: Path | None  # None where only the folder tells good from defective
+    split: str | None  # None where the folder has no splits
+
+
+class Scanned(NamedTuple):
+    """What the first reading of all images found, by the image's name."""
+
+    labels: dict[str, int]
+    groups: dict[str, str]  # images that are copies of each other are one group
+
+
+class Builder(ManualBuilder):
+    """Learns the defect types from the folder's palette file when it is built."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "Binary, index and colour masks; folders of good and defective."}
+    BUILDER_CONFIGS = [
+        tfds.core.BuilderConfig(name="grey", description="One channel."),
+        tfds.core.BuilderConfig(name="rgb", description="Three channels."),
+    ]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    Put into the manual folder, or into its folders train and test, either
+      images/part_7.jpg, masks/part_7.png         (a mask for each image, of the same stem and size)
+    or
+      good/part_1.jpg, defect/part_7.jpg          (no masks)
+    Masks are 0 and one other value, or are explained by palette.json or palette.csv in the manual
+    folder, which maps the name of each defect type to a colour or a value:
+      {"scratch": [255, 0, 0], "stain": "#00ff00"}   or   scratch,1
+    """
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=example_features(
+                defect_types=[],
+                channels=1 if self.builder_config.name == "grey" else 3,
+                # Its names stand in the folder, so they are set while building, and TFDS keeps
+                # them beside the examples.
+                extra={"label": tfds.features.ClassLabel()},
+            ),
+            license="That of your own images",
+            metadata=tfds.core.MetadataDict(skipped_images=[], copies=0),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+        root = Path(dl_manager.manual_dir)
+        sources = find_images(root)
+        palette = palettes.read_palette(root)
+        types = palettes.defect_types(palette)
+        scanned = self._scan(sources, palette, types)
+        self.info.features["label"].names = [GOOD, *types]
+        folds = assign_folds(scanned.labels, groups=scanned.groups)
+        split_of = {
+            name: sources[name].split or SPLITS[fold in TEST_FOLDS] for name, fold in folds.items()
+        }
+        self._report(scanned, split_of, types)
+        return {
+            split: self._generate_examples(
+                {name: sources[name] for name in folds if split_of[name] == split},
+                palette,
+                scanned.labels,
+                folds,
+            )
+            for split in SPLITS
+            if split in split_of.values()
+        }
+
+    def _scan(self, sources: Mapping[str, Source], palette, types: list[str]) -> Scanned:
+        """Reads everything once: bad files are found before anything is written."""
+        labels, thumbnails, shown = {}, {}, set()
+        for name, source in sources.items():
+            with self.skipping(name):
+                image = images.read_image(source.image, channels=self._channels)
+                small, mask = thumbnail(image), read_mask(source, image, palette)
+                labels[name], thumbnails[name] = _label(source, mask, types), small
+                shown.update(np.unique(mask).tolist(), [labels[name]])
+        if empty := [name for number, name in enumerate(types, 1) if number not in shown]:
+            raise ValueError(
+                f"Every defect type must be in some image. No image shows {', '.join(empty)}. "
+                "Take it out of the palette file, or add images of it."
+            )
+        return Scanned(labels, group_copies(thumbnails))
+
+    def _report(self, scanned: Scanned, split_of: dict[str, str], types: list[str]) -> None:
+        groups = scanned.groups
+        self.info.metadata["copies"] = len(groups) - len(set(groups.values()))
+        counts = collections.Counter((split_of[n], label) for n, label in scanned.labels.items())
+        for (split, label), count in sorted(counts.items()):
+            logging.info("%s: %d images of %s", split, count, [GOOD, *types][label])
+        splits = collections.defaultdict(set)
+        for name, group in groups.items():
+            splits[group].add(split_of[name])
+        if torn := [name for name, group in groups.items() if len(splits[group]) > 1]:
+            logging.warning(
+                "These images of train and test are copies of each other, which makes every "
+                "result on test look better than it is: %s",
+                ", ".join(sorted(torn)),
+            )
+
+    @property
+    def _channels(self) -> int:
+        return self.info.features["image"].shape[-1]
+
+    def _generate_examples(self, sources, palette, labels, folds) -> Iterator[tuple[str, dict]]:
+        for name, source in sources.items():
+            image = images.read_image(source.image, channels=self._channels)
+            yield (
+                name,
+                {
+                    "image": image,
+                    "mask": read_mask(source, image, palette),
+                    "label": labels[name],
+                    "file_name": name,
+                    "fold": folds[name],
+                },
+            )
+
+
+def find_images(root: Path) -> dict[str, Source]:
+    """Finds all images by name, such as "train/images/part_7.jpg" or "good/part_1.jpg".
+
+    Raises:
+      ValueError: there are no such folders, a folder is empty, or images and masks do not pair.
+    """
+    parts = {split: root / split for split in SPLITS if (root / split).is_dir()}
+    if parts and "train" not in parts:
+        raise ValueError(f"{root} has a folder test, so it must have a folder train as well.")
+    sources = {}
+    for split, folder in (parts or {None: root}).items():
+        if (folder / "images").is_dir():
+            pairs = find_pairs(folder / "images", folder / "masks").values()
+        elif (folder / GOOD).is_dir() and (folder / DEFECT).is_dir():
+            pairs = [(f, None) for name in (GOOD, DEFECT) for f in image_files(folder / name)]
+        else:
+            raise ValueError(
+                f"{folder} must hold the folders images and masks, or {GOOD} and {DEFECT}.\n"
+                f"{Builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+            )
+        if not pairs:
+            raise ValueError(
+                f"{folder} holds no images. Images end in {', '.join(images.SUFFIXES)}."
+            )
+        for image, mask in pairs:
+            sources[image.relative_to(root).as_posix()] = Source(image, mask, split)
+    return sources
+
+
+def read_mask(source: Source, image: np.ndarray, palette) -> np.ndarray:
+    """The mask uint8 [H, W, 1]; without a mask file, a defective image is to be ignored all over.
+
+    Raises:
+      ValueError: the mask has another size than the image, or values that mean nothing.
+    """
+    if source.mask is None:
+        defective = source.image.parent.name == DEFECT
+        return np.full((*image.shape[:2], 1), IGNORE if defective else 0, np.uint8)
+    mask = palettes.read_mask(source.mask, palette)
+    if mask.shape[:2] != image.shape[:2]:
+        raise ValueError(
+            f"{source.mask} must have the size of its image, {image.shape[:2]}. "
+            f"Received: {mask.shape[:2]}"
+        )
+    return mask
+
+
+def _label(source: Source, mask: np.ndarray, types: list[str]) -> int:
+    if source.mask is None:
+        return int(source.image.parent.name == DEFECT)
+    return largest_type(mask, len(types))

@@ -1,0 +1,40 @@
+"""Pairs image files with mask files by their stems, and says which stand alone."""
+
+import collections
+from pathlib import Path
+
+from tfds_datasets import images
+
+
+def find_pairs(image_dir: Path, mask_dir: Path) -> dict[str, tuple[Path, Path]]:
+    """Pairs images and masks by their stems, by the image's name.
+
+    Raises:
+      ValueError: two files of a folder have one stem, some image has no mask, or some mask no
+        image; all are named.
+    """
+    images_by_stem, masks_by_stem = _files_by_stem(image_dir), _files_by_stem(mask_dir)
+    if alone := sorted(set(images_by_stem) ^ set(masks_by_stem)):
+        raise ValueError(
+            f"Every image of {image_dir} must have a mask in {mask_dir} and every mask an image. "
+            f"These stand alone: {', '.join(alone)}"
+        )
+    return {file.name: (file, masks_by_stem[stem]) for stem, file in images_by_stem.items()}
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files of a folder, sorted by name."""
+    return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in images.SUFFIXES]
+
+
+def _files_by_stem(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise ValueError(f"{folder} must be a folder. It is missing.")
+    files = image_files(folder)
+    counts = collections.Counter(file.stem for file in files)
+    if doubled := [file.name for file in files if counts[file.stem] > 1]:
+        raise ValueError(
+            f"{folder} must have one file of each stem, since stems pair images with masks. "
+            f"Received: {', '.join(doubled)}"
+        )
+    return {file.stem: file for file in files}
