@@ -78,10 +78,11 @@ def test_ignored_pixels_count_nowhere():
         ([0.0, 1.0], 1, 50),
     ],
 )
-def test_mask_values(values, label, defect_pixels):
+@pytest.mark.parametrize("kind", [np.asarray, np.ndarray.tolist])
+def test_mask_values(values, label, defect_pixels, kind):
     mask = np.array(values)[np.arange(100).reshape(10, 10) % 2]
     evaluator = AnomalyEvaluator()
-    evaluator.update(np.ones((10, 10)), mask, label)
+    evaluator.update(np.ones((10, 10)), kind(mask), label)
     assert evaluator.compute()["per_image"][0]["defect_pixels"] == defect_pixels
 
 

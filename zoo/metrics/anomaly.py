@@ -104,8 +104,8 @@ class AnomalyEvaluator:
             inside = scores[defect]
             if defective is False and inside.size:
                 raise ValueError(
-                    f"{name}: the label says good, but {inside.size} pixels of the ground truth are "
-                    "defective. Correct one of the two."
+                    f"{name}: the label says good, but {inside.size} pixels of the ground truth "
+                    "are defective. Correct one of the two."
                 )
             self._good.add(scores[~defect if valid is None else valid & ~defect])
         if defective is None:
@@ -214,7 +214,9 @@ class AnomalyEvaluator:
         return scores, defective, Ranking(scores[defective], good), pixels, overlap
 
     def _find_regions(self, ground_truth, defective, shape, name):
-        of_loco = not isinstance(ground_truth, np.ndarray)
+        of_loco = isinstance(ground_truth, Sequence) and isinstance(ground_truth[0], Region)
+        if not of_loco:
+            ground_truth = np.asarray(ground_truth)
         shapes = {np.shape(each.mask) for each in ground_truth} if of_loco else {ground_truth.shape}
         if shapes != {shape}:
             raise ValueError(
