@@ -13,6 +13,7 @@ CARDS = pathlib.Path(__file__).parent / "cards"
 DATA_LICENCES = {
     "dagm2007": "CC BY 4.0",
     "dagm_synthetic": "CC0-1.0, made by this project",
+    "image_mask_folder": "that of your own images",
     "magnetic_tile": "none stated; for research only",
     "mvtec_ad": "CC BY-NC-SA 4.0 (MVTec Software GmbH): no commercial use",
     "neu_seg": "none stated; for research only",

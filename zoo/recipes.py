@@ -99,6 +99,9 @@ _MVTEC_AD = {
     "epochs": 20,
 }
 
+# A user's own images, of any sizes: any defect against good, unless flags say how many types.
+_IMAGE_MASK_FOLDER = {"loss": "bce_dice", "crop_size": (128, 128), "epochs": 20}
+
 _CLASSES = [f"class_{number}" for number in range(1, 11)]
 
 # antillia's six FlexUNet projects on MVTec AD: kernel and dilation of the first level, dropout,
@@ -178,6 +181,14 @@ RECIPES: dict[str, dict[str, dict]] = {
         for config in (f"{name}{suffix}" for name in _CLASSES)
     },
     "unet/neu_seg/strip": {"default": _UNET | _NEU_SEG},
+    **{
+        f"unet/image_mask_folder/{config}": {
+            "default": _UNET
+            | _IMAGE_MASK_FOLDER
+            | {"builder_args": {**_UNET["builder_args"], "image_shape": [None, None, channels]}}
+        }
+        for config, channels in (("grey", 1), ("rgb", 3))
+    },
     "unet/magnetic_tile/tile": {"default": _UNET | _MAGNETIC_TILE},
     **{
         f"unet/mvtec_ad/{category}": {"default": _UNET | _MVTEC_AD | _mvtec_ad_types(category)}
