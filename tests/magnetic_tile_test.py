@@ -10,10 +10,16 @@ import pytest
 import tensorflow_datasets as tfds
 from made_archives import build, examples, save
 
+from tfds_datasets.copies import join_groups
 from tfds_datasets.magnetic_tile import magnetic_tile_dataset_builder
 from tfds_datasets.magnetic_tile.magnetic_tile_dataset_builder import FOLDERS, Builder
 
 TILES = 10  # of each folder
+
+
+def number(label: int, tile: int, exposure: int) -> int:
+    """Exposures of a tile follow each other, tiles lie far apart, as in the real files."""
+    return 1000 * (TILES * label + tile) + 30 * exposure
 
 
 def make_folders(root: pathlib.Path, exposures: int = 2) -> None:
@@ -25,7 +31,7 @@ def make_folders(root: pathlib.Path, exposures: int = 2) -> None:
             if label:
                 mask[2:6, 3:8], mask[6, 3:8] = 255, 100  # a smoothed edge
             for exposure in range(1, exposures + 1):
-                stem = root / folder / "Imgs" / f"exp{exposure}_num_{10 * label + tile}"
+                stem = root / folder / "Imgs" / f"exp{exposure}_num_{number(label, tile, exposure)}"
                 save(stem.with_suffix(".jpg"), rng.integers(0, 256, shape), "JPEG")
                 save(stem.with_suffix(".png"), mask)
 
@@ -55,11 +61,22 @@ def test_exposures_of_a_tile_stay_together(tmp_path):
         rows = examples(builder, split)
         assert {row["label"] for row in rows} == set(range(6))
         for row in rows:
-            tile = row["file_name"].decode().partition("_num_")[2]
+            tile = int(row["file_name"].decode().partition("_num_")[2][:-4]) // 1000
             places.setdefault(tile, set()).add((split, int(row["fold"])))
             assert np.unique(row["mask"]).tolist() == [0, row["label"]][: 1 + (row["label"] > 0)]
             assert (row["mask"] > 0).sum() == (20 if row["label"] else 0)
     assert len(places) == 60 and all(len(each) == 1 for each in places.values())
+
+
+def test_series_by_hand():
+    numbers = {"a": 40, "b": 10, "c": 240, "d": 441, "e": 9000}
+    assert magnetic_tile_dataset_builder.group_series(numbers) == {
+        **dict.fromkeys("bac", "b"),
+        **{"d": "d", "e": "e"},
+    }
+    copies = {"a": "a", "b": "b", "c": "c", "d": "d", "e": "d"}
+    joined = join_groups({"a": "a", "b": "a", "c": "c", "d": "c", "e": "e"}, copies)
+    assert joined == {"a": "a", "b": "a", "c": "c", "d": "c", "e": "c"}
 
 
 @pytest.mark.parametrize(
@@ -67,12 +84,12 @@ def test_exposures_of_a_tile_stay_together(tmp_path):
     [
         (lambda root: shutil.rmtree(root / "MT_Fray"), "Missing: MT_Fray"),
         (
-            lambda root: (root / "MT_Fray/Imgs/exp1_num_40.png").unlink(),
-            r"exp1_num_40\.jpg must .* have the mask exp1_num_40\.png",
+            lambda root: (root / "MT_Fray/Imgs/exp1_num_40030.png").unlink(),
+            r"exp1_num_40030\.jpg must .* have the mask exp1_num_40030\.png",
         ),
         (lambda root: save(root / "MT_Fray/Imgs/tile.jpg", [[1]], "JPEG"), "must be named like"),
         (
-            lambda root: save(root / "MT_Fray/Imgs/exp1_num_40.png", [[1]]),
+            lambda root: save(root / "MT_Fray/Imgs/exp1_num_40030.png", [[1]]),
             r"must have the size of its image, \(20, 30\). Received: \(1, 1\)",
         ),
     ],
@@ -82,6 +99,19 @@ def test_bad_folders(change, message, tmp_path):
     change(tmp_path / "archive")
     with pytest.raises(ValueError, match=message):
         build(Builder, "tile", tmp_path / "archive", tmp_path / "data")
+
+
+@pytest.mark.skipif("ZOO_DATA_DIR" not in os.environ, reason="ZOO_DATA_DIR is not set")
+def test_real_numbers_never_repeat():
+    sources = magnetic_tile_dataset_builder.find_images(
+        pathlib.Path(os.environ["ZOO_DATA_DIR"]) / "magnetic_tile"
+    )
+    numbers = {name: source.number for name, source in sources.items()}
+    assert len(set(numbers.values())) == len(sources) == 534
+    groups = magnetic_tile_dataset_builder.group_series(numbers)
+    one_tile = [f"MT_Blowhole/exp{e}_num_{n}.jpg" for e, n in ((1, 317483), (2, 317512))]
+    assert len(set(groups.values())) == 201
+    assert groups[one_tile[0]] == groups[one_tile[1]]
 
 
 @pytest.mark.skipif("ZOO_DATA_DIR" not in os.environ, reason="ZOO_DATA_DIR is not set")

@@ -55,6 +55,29 @@ def group_copies(thumbnails: Mapping[str, np.ndarray]) -> dict[str, str]:
     return {name: names[first[number]] for name, number in zip(names, group)}
 
 
+def join_groups(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
+    """Groups images that are linked by either grouping, directly or through others.
+
+    Args:
+      first: group of each image, by the image's name.
+      second: the same images grouped by another rule.
+
+    Returns:
+      The name of its group, the first image's name in it, by the image's name.
+    """
+    names = sorted(first)
+    columns = []
+    for grouping in (first, second):
+        _, column = np.unique([grouping[name] for name in names], return_inverse=True)
+        columns.append(column + len(names) * (1 + len(columns)))  # a node for each group
+    rows = np.tile(np.arange(len(names)), 2)
+    edges = sparse.coo_array((np.ones(rows.size, bool), (rows, np.concatenate(columns))))
+    edges.resize((3 * len(names),) * 2)
+    _, group = csgraph.connected_components(edges, directed=False)
+    _, first_image = np.unique(group, return_index=True)
+    return {name: names[first_image[number]] for name, number in zip(names, group)}
+
+
 def _normalized(stack: np.ndarray) -> np.ndarray:
     """Float32 [N, 1025] whose products are correlations; the last column marks flat images."""
     flat = stack.reshape(len(stack), -1)

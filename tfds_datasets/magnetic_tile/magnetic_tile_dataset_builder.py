@@ -1,7 +1,7 @@
 """Magnetic-tile defects: five types of defects on ground tiles, in images of many sizes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
+from tfds_datasets.copies import group_copies, join_groups, thumbnail
 from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
 
@@ -23,7 +24,11 @@ FOLDERS = {
     "MT_Uneven": "uneven",
 }
 DEFECT_LEVEL = 127  # the masks were smoothed: grey levels above it are defect
-FILE_NAME = re.compile(r"exp\d+_num_(?P<tile>\d+)")
+FILE_NAME = re.compile(r"exp\d+_num_(?P<number>\d+)")
+# The number counts images over all tiles and never repeats: the exposures of one tile follow each
+# other in steps of about 30. Neighbours up to 100 apart correlate by 0.97 in the median, from 300
+# on by 0.36. What this joins beyond a tile only makes a group larger.
+SERIES_GAP = 200
 
 
 class Source(NamedTuple):
@@ -32,14 +37,17 @@ class Source(NamedTuple):
     image: Path
     mask: Path
     label: int
-    tile: str
+    number: int
 
 
 class Builder(ManualBuilder):
     """Reads the six folders; all exposures of one tile are in one fold of one split."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "Seven tenths of the tiles to train on, the others to test."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {
+        "2.0.0": "Exposures of a tile are found by near numbers and by their pixels.",
+        "1.0.0": "Seven tenths of the tiles to train on, the others to test.",
+    }
     BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="tile")]
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     Get the magnetic-tile defects (github.com/abin24/Magnetic-tile-defect-datasets.) and put its
@@ -58,36 +66,55 @@ class Builder(ManualBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         sources = find_images(Path(dl_manager.manual_dir))
-        folds = _folds(sources)
+        thumbnails = {}
+        for name, source in sources.items():
+            with self.skipping(name):
+                image = images.read_image(source.image)
+                read_mask(source, image.shape)
+                thumbnails[name] = thumbnail(image)
+        numbers = {name: sources[name].number for name in thumbnails}
+        groups = join_groups(group_series(numbers), group_copies(thumbnails))
+        folds = assign_folds({name: sources[name].label for name in groups}, groups=groups)
         return {
             split: self._generate_examples(
-                {name: s for name, s in sources.items() if (folds[name] in TEST_FOLDS) == tested}
+                {name: sources[name] for name in folds if (folds[name] in TEST_FOLDS) == tested},
+                folds,
             )
             for split, tested in (("train", False), ("test", True))
         }
 
-    def _generate_examples(self, sources: dict[str, Source]) -> Iterator[tuple[str, dict]]:
-        folds = _folds(sources)
+    def _generate_examples(
+        self, sources: dict[str, Source], folds: dict[str, int]
+    ) -> Iterator[tuple[str, dict]]:
         for name, source in sources.items():
-            with self.skipping(name):
-                image = images.read_image(source.image)
-                yield (
-                    name,
-                    {
-                        "image": image,
-                        "mask": read_mask(source, image.shape),
-                        "label": source.label,
-                        "file_name": name,
-                        "fold": folds[name],
-                    },
-                )
+            image = images.read_image(source.image)
+            yield (
+                name,
+                {
+                    "image": image,
+                    "mask": read_mask(source, image.shape),
+                    "label": source.label,
+                    "file_name": name,
+                    "fold": folds[name],
+                },
+            )
+
+
+def group_series(numbers: Mapping[str, int]) -> dict[str, str]:
+    """Groups images whose numbers follow each other with gaps of at most `SERIES_GAP`."""
+    groups, group, last = {}, "", -np.inf
+    for name in sorted(numbers, key=numbers.get):
+        if numbers[name] - last > SERIES_GAP:
+            group = name
+        groups[name], last = group, numbers[name]
+    return groups
 
 
 def find_images(root: Path) -> dict[str, Source]:
     """Finds all images by name, such as "MT_Crack/exp1_num_3191.jpg".
 
     Raises:
-      ValueError: a folder is missing, an image has no mask, or a name says no tile.
+      ValueError: a folder is missing, an image has no mask, or a name has no number.
     """
     if missing := [name for name in FOLDERS if not (root / name / "Imgs").is_dir()]:
         raise ValueError(
@@ -102,7 +129,7 @@ def find_images(root: Path) -> dict[str, Source]:
                 raise ValueError(
                     f"{file} must be named like exp1_num_3191.jpg and have the mask {mask.name}."
                 )
-            sources[f"{folder}/{file.name}"] = Source(file, mask, label, match["tile"])
+            sources[f"{folder}/{file.name}"] = Source(file, mask, label, int(match["number"]))
     return sources
 
 
@@ -122,8 +149,3 @@ def read_mask(source: Source, shape: tuple[int, int, int]) -> np.ndarray:
     if source.label and not defect.any():
         logging.warning("%s marks no defect.", source.mask)
     return np.where(defect, source.label, 0).astype(np.uint8)
-
-
-def _folds(sources: dict[str, Source]) -> dict[str, int]:
-    labels = {name: source.label for name, source in sources.items()}
-    return assign_folds(labels, groups={name: source.tile for name, source in sources.items()})
