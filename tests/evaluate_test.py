@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tiny_run import RECIPE
 
+from zoo import verdict
 from zoo.evaluate import evaluate
 from zoo.metrics.regions import Region
 from zoo.predictor import Predictor
@@ -93,6 +94,10 @@ def test_undefined_figures_are_none_with_a_reason():
         assert metrics[key] is None
     assert metrics["reasons"]["image_auroc"] == "nothing defective was measured"
     assert metrics["set_iou"] == 1.0 and metrics["per_type"] == []
+    lines = verdict.table({**metrics, "dataset": "d", "split": "test"}).splitlines()
+    for name in ("image_auroc", "defect_iou", "balanced_accuracy"):
+        (line,) = [line for line in lines if line.startswith(name)]
+        assert "undefined: nothing defective was measured" in line
     assert set(curves) == {"overlap"}
     json.dumps(metrics, allow_nan=False)
     with pytest.raises(ValueError, match="There is no image to measure"):

@@ -42,7 +42,7 @@ def table(metrics: dict) -> str:
     rows = [("data", f"{metrics['dataset']} {metrics['split']}, {metrics['images']} images")]
     for name, meaning in _figures(metrics).items():
         if metrics[name] is None:
-            rows.append((name, f"undefined: {reasons.get(name, 'no threshold was chosen')}"))
+            rows.append((name, f"undefined: {reasons.get(name) or _why_undefined(metrics)}"))
         else:
             bound = f" ± {bounds[name]:.1g}" if name in bounds else ""
             rows.append((name, f"{metrics[name]:.4f}{bound}  {meaning}"))
@@ -75,6 +75,13 @@ def table(metrics: dict) -> str:
         )
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
+
+
+def _why_undefined(metrics: dict) -> str:
+    """Of a figure that a threshold decides."""
+    if metrics["score_threshold"] is None:
+        return "no threshold was chosen"
+    return f"nothing {'good' if metrics['defective'] else 'defective'} was measured"
 
 
 def _figures(metrics) -> dict[str, str]:
