@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import predict
+from zoo import pictures, predict
 from zoo.predictor import index_mask
 
 
@@ -61,9 +61,17 @@ def test_one_image_by_hand(tmp_path):
         "mask": "part_mask.png",
         "overlay": "part_overlay.png",
     }
-    mask = np.asarray(Image.open(out / row["mask"]))
+    picture = Image.open(out / row["mask"])
+    mask = np.asarray(picture)
+    assert picture.mode == "P"
+    assert picture.convert("RGB").getpixel((3, 1)) == pictures.type_color(1)
     np.testing.assert_array_equal(mask, [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]])
-    assert np.asarray(Image.open(out / row["overlay"])).shape == (3, 4, 3)
+    overlay = np.asarray(Image.open(out / row["overlay"]))
+    assert overlay.shape[0] > 3 and overlay.shape[1] > 4  # the legend
+    np.testing.assert_array_equal(
+        overlay[:3, :4], pictures.overlay_types(np.array(SPOT, np.uint8)[..., None], mask)
+    )
+    assert (overlay[3:] == pictures.type_color(1)).all(axis=-1).any()
     assert {key: lines(out)[0][key] for key in row} == row
 
 

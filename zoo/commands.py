@@ -180,6 +180,22 @@ def import_nvidia(options) -> Iterator[str]:
     yield f"next    python -m export convert --run={run}"
 
 
+def statistics(options) -> Iterator[str]:
+    from zoo import datasets
+    from zoo import statistics as counts
+
+    builder = datasets.prepare_dataset(
+        _required(options, "dataset"),
+        data_dir=options.data_dir,
+        manual_dir=options.manual_dir,
+        skip_broken_images=options.skip_broken_images,
+    )
+    found = counts.dataset_statistics(builder, mask_feature=options.mask_feature or "mask")
+    yield counts.table(found)
+    if options.output_dir:
+        counts.write_statistics(options.output_dir, found)
+
+
 def summarize(options) -> Iterator[str]:
     from builders.atomic import write_json
     from zoo.summary import summarize as summarize_runs
@@ -238,6 +254,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "predict": predict,
     "import_nvidia": import_nvidia,
+    "statistics": statistics,
     "summarize": summarize,
     "benchmark": benchmark,
     "benchmark_metrics": benchmark_metrics,

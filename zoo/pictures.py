@@ -1,9 +1,10 @@
 """Turns arrays into pictures that people look at: overlays, heat maps, contact sheets."""
 
 import io
+import math
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 IGNORE = 255
@@ -23,6 +24,8 @@ PALETTE = (
 IGNORE_COLOR = (128, 128, 128)
 GAP_COLOR = 128  # grey level between pictures, neither the darkest nor the brightest part of any
 ALPHA = 0.35  # opacity of a fill: colours are told apart, the surface below is still seen
+MIN_TEXT_SIZE = 12  # pixels; below, names cannot be read
+PIXELS_PER_TEXT_SIZE = 60  # text is one pixel high for each of these of the longest side
 PIXELS_PER_LINE_WIDTH = 256  # a contour is one pixel wide for each of these of the longest side
 
 
@@ -91,9 +94,51 @@ def overlay_types(image: np.ndarray, mask: np.ndarray, alpha: float = ALPHA) -> 
 
 def color_types(mask: np.ndarray) -> np.ndarray:
     """Paints an index mask uint8 [H, W] on black: each defect type in its colour."""
+    return _color_table()[mask]
+
+
+def index_png_bytes(mask: np.ndarray) -> bytes:
+    """Encodes an index mask uint8 [H, W] as a palette PNG: its pixels are the ids, seen in colour.
+
+    Pillow reads the ids back; libraries that turn palettes into colours see those of `color_types`.
+    """
+    image = Image.fromarray(mask)
+    image.putpalette(_color_table().tobytes())
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _color_table() -> np.ndarray:
     table = np.zeros((256, 3), np.uint8)
     table[1:] = [type_color(defect_type) for defect_type in range(1, 256)]
-    return table[mask]
+    return table
+
+
+def with_legend(picture: np.ndarray, defect_types: list[str]) -> np.ndarray:
+    """Names the defect types 1, 2, ... in their colours, in a strip below RGB uint8 [H, W, 3].
+
+    The picture keeps its place, so its pixels are still those of the image; one that is too narrow
+    for a name gets a margin at its right.
+    """
+    size = max(MIN_TEXT_SIZE, round(max(picture.shape[:2]) / PIXELS_PER_TEXT_SIZE))
+    font = ImageFont.load_default(size)
+    gap, line = size // 2, 2 * size
+    widths = [size + 3 * gap + math.ceil(font.getlength(name)) for name in defect_types]
+    width = max(picture.shape[1], *widths)
+    places, x, y = [], 0, 0
+    for entry in widths:
+        if x and x + entry > width:
+            x, y = 0, y + line
+        places.append((x + gap, y + gap))
+        x += entry
+    strip = Image.new("RGB", (width, y + line))
+    draw = ImageDraw.Draw(strip)
+    for number, (name, (x, y)) in enumerate(zip(defect_types, places), start=1):
+        draw.rectangle((x, y, x + size - 1, y + size - 1), fill=type_color(number))
+        draw.text((x + size + gap, y + size / 2), name, fill="white", font=font, anchor="lm")
+    margin = ((0, 0), (0, width - picture.shape[1]), (0, 0))
+    return np.concatenate([np.pad(picture, margin), np.asarray(strip)])
 
 
 def heat(probability: np.ndarray) -> np.ndarray:

@@ -25,9 +25,9 @@ def predict_files(
 ) -> Iterator[dict]:
     """Predicts image files of any size and writes what was found; yields one dict for each.
 
-    Writes `<stem>_mask.png` (uint8: 0 background, 1.. the defect type) and `<stem>_overlay.png`,
-    in folders as the images have them, and appends the dict to `predictions.jsonl`; the last line
-    of a file is the newest.
+    Writes `<stem>_mask.png` (a palette PNG whose pixels are 0 for background, 1.. for the defect
+    type) and `<stem>_overlay.png` (with a legend below), in folders as the images have them, and
+    appends the dict to `predictions.jsonl`; the last line of a file is the newest.
 
     Args:
       predictor: has `predict`, `channels`, `class_names`, `threshold` and `score_threshold`, as
@@ -118,10 +118,13 @@ def _write_result(
         image_files.result_path(output_dir, item.stem, ending)
         for ending in image_files.RESULT_ENDINGS
     ]
-    for path, picture in zip(written, (mask, pictures.overlay_types(image, mask))):
+    overlay = pictures.with_legend(pictures.overlay_types(image, mask), predictor.class_names[1:])
+    for path, content in zip(
+        written, (pictures.index_png_bytes(mask), pictures.png_bytes(overlay))
+    ):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            temporary.write_bytes(pictures.png_bytes(picture))
+            temporary.write_bytes(content)
     defect, pixels = score > predictor.score_threshold, int(np.count_nonzero(mask))
     names = predictor.class_names
     return {
