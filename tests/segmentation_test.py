@@ -20,6 +20,12 @@ PIXELS = st.lists(
 )
 
 
+def pixel_counts(scores, mask, thresholds):
+    """Counts of one image, as `evaluate` makes them."""
+    levels = segmentation.threshold_levels(scores, thresholds)
+    return segmentation.level_counts(levels, mask, len(thresholds))
+
+
 @pytest.mark.parametrize(
     "prediction, iou, dice",
     [
@@ -31,7 +37,7 @@ PIXELS = st.lists(
     ],
 )
 def test_overlap(prediction, iou, dice):
-    counts = segmentation.pixel_counts(np.array(prediction, np.float32), TRUTH, [0.5])
+    counts = pixel_counts(np.array(prediction, np.float32), TRUTH, [0.5])
     assert segmentation.iou(counts)[0] == pytest.approx(iou)
     assert segmentation.dice(counts)[0] == pytest.approx(dice)
 
@@ -50,7 +56,7 @@ def test_counts_at_every_threshold_are_those_of_a_loop(dtype):
     # 0.05 and 0.99 are thresholds too: a pixel on the threshold is not predicted
     scores = rng.choice([0.0, 0.05, 0.3, 0.5, 0.99, 1.0], (20, 20)).astype(dtype)
     mask = rng.choice(np.uint8([0, 1, 2, 255]), (20, 20))
-    counts = segmentation.pixel_counts(scores, mask, segmentation.THRESHOLDS)
+    counts = pixel_counts(scores, mask, segmentation.THRESHOLDS)
     assert counts.dtype == np.int64
     compared = scores.astype(np.result_type(dtype, np.float32))
     for row, threshold in zip(counts, segmentation.THRESHOLDS):
@@ -90,7 +96,7 @@ def test_levels_refuse(scores, thresholds, message):
 
 def test_shapes_must_agree():
     for measure in (
-        lambda prediction: segmentation.pixel_counts(prediction, TRUTH, [0.5]),
+        lambda prediction: pixel_counts(prediction, TRUTH, [0.5]),
         lambda prediction: segmentation.confusion_matrix(prediction, TRUTH, 2),
         lambda prediction: boundary.boundary_f1(prediction, TRUTH),
     ):
@@ -171,7 +177,7 @@ def test_confusion_and_scores_equal_scikit_learn(pixels):
 @given(PIXELS)
 def test_binary_counts_and_confusion_agree(pixels):
     prediction, truth = (column[None] for column in np.array(pixels, np.uint8).T)
-    counts = segmentation.pixel_counts(prediction.astype(np.float32), truth, [0.0])
+    counts = pixel_counts(prediction.astype(np.float32), truth, [0.0])
     defect = np.where(truth == 255, 255, truth > 0).astype(np.uint8)
     confusion = segmentation.confusion_matrix((prediction > 0).astype(np.uint8), defect, 2)
     assert counts[0].tolist() == [confusion[1, 1], confusion[:, 1].sum(), confusion[1].sum()]

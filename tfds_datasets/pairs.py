@@ -3,6 +3,8 @@
 import collections
 from pathlib import Path
 
+import numpy as np
+
 from tfds_datasets import images
 
 
@@ -25,6 +27,21 @@ def find_pairs(image_dir: Path, mask_dir: Path) -> dict[str, tuple[Path, Path]]:
 def image_files(folder: Path) -> list[Path]:
     """The image files of a folder, sorted by name."""
     return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in images.SUFFIXES]
+
+
+def check_mask_size(mask: np.ndarray, image_shape: tuple[int, ...], file) -> None:
+    """Raises ValueError where a mask [H, W, ...] has another height or width than its image.
+
+    Args:
+      mask: what was read from `file`.
+      image_shape: (H, W, ...) of the image.
+      file: named in the message.
+    """
+    if mask.shape[:2] != tuple(image_shape[:2]):
+        raise ValueError(
+            f"{file} must have the size of its image, {tuple(image_shape[:2])}. "
+            f"Received: {mask.shape[:2]}"
+        )
 
 
 def _files_by_stem(folder: Path) -> dict[str, Path]:

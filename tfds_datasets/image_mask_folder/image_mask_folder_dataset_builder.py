@@ -21,7 +21,7 @@ from tfds_datasets.features import (
 )
 from tfds_datasets.image_mask_folder import palette as palettes
 from tfds_datasets.manual import ManualBuilder
-from tfds_datasets.pairs import find_pairs, image_files
+from tfds_datasets.pairs import check_mask_size, find_pairs, image_files
 
 DEFECT = "defect"  # the folder of defective images without masks
 SPLITS = ("train", "test")
@@ -187,11 +187,7 @@ def read_mask(source: Source, image: np.ndarray, palette) -> np.ndarray:
         defective = source.image.parent.name == DEFECT
         return np.full((*image.shape[:2], 1), IGNORE if defective else 0, np.uint8)
     mask = palettes.read_mask(source.mask, palette)
-    if mask.shape[:2] != image.shape[:2]:
-        raise ValueError(
-            f"{source.mask} must have the size of its image, {image.shape[:2]}. "
-            f"Received: {mask.shape[:2]}"
-        )
+    check_mask_size(mask, image.shape, source.mask)
     return mask
 
 

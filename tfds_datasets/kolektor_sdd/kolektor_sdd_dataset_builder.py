@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from tfds_datasets import images
 from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
-from tfds_datasets.pairs import image_files
+from tfds_datasets.pairs import check_mask_size, image_files
 
 ITEM = re.compile(r"kos\d+")  # the physical item that several images show
 LABEL_ENDING = "_label"  # of the stem of a mask
@@ -126,9 +126,5 @@ def read_mask(source: Source, shape: tuple[int, int, int]) -> np.ndarray:
       ValueError: the mask has another size than the image.
     """
     mask = images.read_image(source.mask)
-    if mask.shape != shape:
-        raise ValueError(
-            f"{source.mask} must have the size of its image, {shape[:2]}. "
-            f"Received: {mask.shape[:2]}"
-        )
+    check_mask_size(mask, shape, source.mask)
     return (mask > 0).astype(np.uint8)

@@ -13,6 +13,7 @@ from tfds_datasets import images
 from tfds_datasets.copies import group_copies, join_groups, thumbnail
 from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
+from tfds_datasets.pairs import check_mask_size
 
 # folder -> label; the good one first, then the types in the order of the mask ids
 FOLDERS = {
@@ -140,11 +141,7 @@ def read_mask(source: Source, shape: tuple[int, int, int]) -> np.ndarray:
       ValueError: the mask has another size than the image.
     """
     mask = images.read_image(source.mask)
-    if mask.shape != shape:
-        raise ValueError(
-            f"{source.mask} must have the size of its image, {shape[:2]}. "
-            f"Received: {mask.shape[:2]}"
-        )
+    check_mask_size(mask, shape, source.mask)
     defect = mask > DEFECT_LEVEL
     if source.label and not defect.any():
         logging.warning("%s marks no defect.", source.mask)

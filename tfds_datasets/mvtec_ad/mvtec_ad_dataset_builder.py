@@ -13,6 +13,7 @@ from tfds_datasets import images
 from tfds_datasets.features import GOOD, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.mvtec_ad.categories import DEFECT_TYPES, GREY
+from tfds_datasets.pairs import check_mask_size
 
 WHOLE_ARCHIVE = "mvtec_anomaly_detection.tar.xz"
 DEFECT_LEVEL = 127  # grey levels of a mask above it are defect; the official masks are 0 and 255
@@ -141,10 +142,7 @@ def read_mask(source: Source, shape: tuple[int, int]) -> np.ndarray:
     if source.mask is None:
         return np.zeros((*shape, 1), np.uint8)
     mask = images.read_image(source.mask)
-    if mask.shape[:2] != shape:
-        raise ValueError(
-            f"{source.mask} must have the size of its image, {shape}. Received: {mask.shape[:2]}"
-        )
+    check_mask_size(mask, shape, source.mask)
     defect = mask > DEFECT_LEVEL
     if not defect.any():
         logging.warning("%s marks no defect.", source.mask)

@@ -12,7 +12,7 @@ from tfds_datasets import images
 from tfds_datasets.copies import group_copies, thumbnail
 from tfds_datasets.features import assign_folds, example_features, largest_type
 from tfds_datasets.manual import ManualBuilder
-from tfds_datasets.pairs import find_pairs
+from tfds_datasets.pairs import check_mask_size, find_pairs
 
 DEFECT_TYPES = ("inclusion", "patches", "scratches")  # in the order of the mask ids 1, 2, 3
 SPLITS = {"train": "training", "test": "test"}  # split -> folder
@@ -67,11 +67,7 @@ class Builder(ManualBuilder):
         for name, label in labels.items():
             image_file, mask_file = files[name]
             image, mask = images.read_image(image_file), read_mask(mask_file)
-            if mask.shape[:2] != image.shape[:2]:
-                raise ValueError(
-                    f"{mask_file} must have the size of its image, {image.shape[:2]}. "
-                    f"Received: {mask.shape[:2]}"
-                )
+            check_mask_size(mask, image.shape, mask_file)
             yield (
                 name,
                 {

@@ -11,23 +11,6 @@ THRESHOLDS = (0.05, 0.125, 0.25, 0.5, 0.75, 0.85, 0.95, 0.99)
 NVIDIA_SMOOTH = 1e-5
 
 
-def pixel_counts(probability: np.ndarray, mask: np.ndarray, thresholds) -> np.ndarray:
-    """Counts the pixels of one image at several thresholds, in one pass.
-
-    Args:
-      probability: float [H, W], of a defect.
-      mask: uint8 [H, W], 0 background, 255 ignore, else defect.
-      thresholds: increasing, T of them; a pixel is predicted where probability > threshold.
-
-    Returns:
-      int64 [T, 3]: pixels of the intersection, of the prediction and of the truth.
-
-    Raises:
-      ValueError: the shapes differ.
-    """
-    return level_counts(threshold_levels(probability, thresholds), mask, len(thresholds))
-
-
 def threshold_levels(scores: np.ndarray, thresholds) -> np.ndarray:
     """Says how many thresholds each score exceeds: one small picture for every threshold.
 
