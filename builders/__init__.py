@@ -8,11 +8,13 @@ is float32 [B, H, W, C] in [0, 1]; output is a dict with a subset of `mask_logit
 
 import keras
 
+from builders.deeplab_v3_plus import deeplab_v3_plus
 from builders.flex_unet import flex_unet
 from builders.tiny_unet import tiny_unet
 from builders.unet import unet
 
 BUILDERS = {
+    "deeplab_v3_plus": deeplab_v3_plus,
     "flex_unet": flex_unet,
     "tiny_unet": tiny_unet,
     "unet": unet,

@@ -57,6 +57,47 @@ class CropLike(keras.layers.Layer):
         return (*like_shape[:3], padded_shape[3])
 
 
+@keras.saving.register_keras_serializable("defect_zoo")
+class BilinearUpsampling(keras.layers.Layer):
+    """Enlarges features [B, H, W, C] bilinearly by an even factor; the corners keep their values.
+
+    Pixel centres lie at halves, as in `keras.layers.UpSampling2D`, which for sizes that are not
+    known cannot be exported, and fails under mixed precision with XLA.
+    """
+
+    def __init__(self, factor: int, **kwargs):
+        super().__init__(**kwargs)
+        if factor % 2:
+            raise ValueError(f"Argument `factor` must be even. Received: {factor}")
+        self.factor = factor
+
+    def call(self, features):
+        return self._enlarged(self._enlarged(features, axis=1), axis=2)
+
+    def _enlarged(self, x, axis):
+        size = ops.shape(x)[axis]
+        places = ops.arange(size, dtype="int32")
+        before = ops.take(x, ops.maximum(places - 1, 0), axis=axis)
+        after = ops.take(x, ops.minimum(places + 1, size - 1), axis=axis)
+        # Of the new pixels in an old one, the first half lie before its centre.
+        offsets = [(place + 0.5) / self.factor - 0.5 for place in range(self.factor)]
+        parts = [
+            (1 - abs(offset)) * x + abs(offset) * (before if offset < 0 else after)
+            for offset in offsets
+        ]
+        shape = list(ops.shape(x))
+        shape[axis] = size * self.factor
+        return ops.reshape(ops.stack(parts, axis=axis + 1), shape)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        height, width = (None if n is None else n * self.factor for n in (height, width))
+        return (batch, height, width, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
 def pad_to_multiple(image, multiple: int):
     """Pads a symbolic image [B, H, W, C]; leaves one of a known fitting size as it is."""
     _, height, width, _ = image.shape

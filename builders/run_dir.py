@@ -28,10 +28,18 @@ def dtype_policy(name: str):
         keras.config.set_dtype_policy(before)
 
 
+def rebuild(recipe: dict) -> keras.Model:
+    """Builds a recipe's network in float32, for weights that are about to be set."""
+    arguments = dict(recipe["builder_args"])
+    if "weights" in arguments:  # those it started from, which may be gone by now
+        arguments["weights"] = None
+    with dtype_policy("float32"):
+        return build(recipe["builder"], **arguments)
+
+
 def float32_copy(model: keras.Model, recipe: dict) -> keras.Model:
     """Rebuilds a model in float32 with its weights, whatever policy it was trained under."""
-    with dtype_policy("float32"):
-        copy = build(recipe["builder"], **recipe["builder_args"])
+    copy = rebuild(recipe)
     copy.set_weights(model.get_weights())
     return copy
 
@@ -64,7 +72,6 @@ def load_model(directory) -> tuple[keras.Model, dict]:
                 f"{WEIGHTS_FILE}; {name} is missing. Received: {directory}"
             )
     recipe = json.loads((directory / RECIPE_FILE).read_text())
-    with dtype_policy("float32"):
-        model = build(recipe["builder"], **recipe["builder_args"])
+    model = rebuild(recipe)
     model.load_weights(directory / WEIGHTS_FILE)
     return model, recipe

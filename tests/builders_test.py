@@ -12,7 +12,12 @@ from builders import blocks, run_dir
 from builders.predictions import predictions
 
 # Published counts for one channel in and out; a new builder must stand here.
-PARAMETERS = {"flex_unet": 7_803_985, "tiny_unet": 1_850_305, "unet": 7_768_353}
+PARAMETERS = {
+    "deeplab_v3_plus": 1_869_873,
+    "flex_unet": 7_803_985,
+    "tiny_unet": 1_850_305,
+    "unet": 7_768_353,
+}
 
 
 def random_image(*shape, seed=0):

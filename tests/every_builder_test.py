@@ -14,6 +14,7 @@ from export.versions import version_paths
 
 # The smallest network of each builder that still has all its kinds of layers.
 SMALL = {
+    "deeplab_v3_plus": {"backbone": "MobileNetV3Small", "rates": [1, 2, 3]},
     "tiny_unet": {},
     "unet": {"base_filters": 2, "dropout_rate": 0.1},
     "flex_unet": {"base_filters": 2, "num_layers": 3},

@@ -1,0 +1,165 @@
+"""Networks of `keras.applications` as encoders: features of two strides, dilation for stride.
+
+A stride is the factor by which features are smaller than the image. The networks halve their input
+five times, to stride 32, which loses small defects; here the last halvings are undone, and the
+convolutions behind them dilated instead, so that every kernel still fits its weights.
+"""
+
+import sys
+
+import keras
+from keras import applications, layers, ops
+
+PROBED_SIZE = 256  # height and width at which layers tell their strides
+LOW_STRIDE = 4  # of the features that a decoder refines with
+OUTPUT_STRIDES = (8, 16, 32)
+# Their last stage is kept, dilated, below stride 32. Other networks lose theirs: many channels,
+# made to be averaged into one label.
+_KEEP_LAST_STAGE = ("ResNet50", "ResNet101", "ResNet152")
+# Batch normalisation as they have it follows over thousands of steps: short trainings could not
+# be validated.
+_NORM_MOMENTUM = 0.9
+
+
+def backbone(name: str, *, weights: str | None = None, output_stride: int = 16) -> keras.Model:
+    """Returns a network of `keras.applications` as an encoder of any image size.
+
+    Source: dilation for stride as in Chen et al., "Rethinking Atrous Convolution",
+    arXiv:1706.05587, section 3.1.
+
+    Args:
+      name: a name in `keras.applications`, such as "ResNet50" or "MobileNetV2".
+      weights: None for a random start; "imagenet" for those that Keras downloads, which need the
+        network; or the path of a file of them for this network without its top.
+      output_stride: stride of the deep features, 8, 16 or 32.
+
+    Returns:
+      A model from what `preprocess` returns, with H and W multiples of `output_stride`, to the list
+      of the features of stride 4 and of `output_stride`.
+
+    Raises:
+      ValueError: the name is unknown or the network's features do not line up with the image, the
+        stride is not one of `OUTPUT_STRIDES`, or there are no such weights.
+    """
+    if output_stride not in OUTPUT_STRIDES:
+        raise ValueError(
+            f"Argument `output_stride` must be one of {OUTPUT_STRIDES}. Received: {output_stride}"
+        )
+    network = _with_weights(_application(name), name, weights)
+    deepest = 32 if output_stride == 32 or name in _KEEP_LAST_STAGE else 16
+    names = [_last_of_stride(network, name, stride) for stride in (LOW_STRIDE, deepest)]
+    changes = _dilation_for_stride(network, output_stride)
+
+    def edited(layer):
+        config = {**layer.get_config(), **changes.get(layer.name, {})}
+        if isinstance(layer, layers.BatchNormalization):
+            config["momentum"] = _NORM_MOMENTUM
+        return layer.__class__.from_config(config)
+
+    image = keras.Input((None, None, 3), name="image")
+    clone = keras.models.clone_model(network, input_tensors=image, clone_function=edited)
+    clone.set_weights(network.get_weights())
+    encoder = keras.Model(
+        clone.inputs, [clone.get_layer(layer).output for layer in names], name="backbone"
+    )
+    _, deep = encoder.compute_output_shape((1, PROBED_SIZE, PROBED_SIZE, 3))
+    if deep[1] * output_stride != PROBED_SIZE:
+        raise ValueError(
+            f"Argument `output_stride` must be {PROBED_SIZE // deep[1]} for {name}, whose strides "
+            f"cannot be turned into dilation. Received: {output_stride}"
+        )
+    return encoder
+
+
+def preprocess(name: str, image):
+    """Turns a symbolic image [B, H, W, 1 or 3] in [0, 1] into what a network was trained on.
+
+    Grey images are repeated into three channels.
+
+    Raises:
+      ValueError: the name is unknown, or the image has another number of channels.
+    """
+    if image.shape[-1] not in (1, 3):
+        raise ValueError(
+            "Argument `image_shape` must have 1 or 3 channels, which is what the networks of "
+            f"keras.applications take. Received: {image.shape[-1]} channels"
+        )
+    module = sys.modules[_application(name).__module__]
+    # In float32, since bfloat16 has no eight bits for grey levels of 0 to 255 less their mean.
+    image = layers.Rescaling(255.0, dtype="float32", name="grey_levels")(image)
+    if image.shape[-1] == 1:
+        image = ops.repeat(image, 3, axis=-1)
+    return module.preprocess_input(image)
+
+
+def _application(name):
+    valid = [key for key in dir(applications) if key[0].isupper()]
+    if name not in valid:
+        raise ValueError(
+            f"Argument `backbone` must be one of {', '.join(valid)}. Received: {name!r}"
+        )
+    return getattr(applications, name)
+
+
+def _with_weights(application, name, weights):
+    try:
+        return application(
+            include_top=False, weights=weights, input_shape=(PROBED_SIZE, PROBED_SIZE, 3)
+        )
+    except Exception as error:  # what Keras raises where a download fails is a plain Exception
+        if weights != "imagenet" or isinstance(error, ValueError):
+            raise
+        raise ValueError(
+            f'Argument `weights` is "imagenet", which Keras could not download: {error}. Fetch '
+            "that file where there is a network and put it under that name into "
+            "~/.keras/models, or give the path of a file of weights, or None for a random start."
+        ) from error
+
+
+def _last_of_stride(network, name, stride):
+    """Name of the last layer whose features are `stride` times smaller than the image."""
+    size = PROBED_SIZE // stride
+    found = [
+        layer.name for layer in network.layers if tuple(layer.output.shape[1:3]) == (size, size)
+    ]
+    if not found:
+        raise ValueError(
+            "Argument `backbone` must be a network whose features line up with the image. "
+            f"Received: {name!r}, which has none of stride {stride}"
+        )
+    return found[-1]
+
+
+def _dilation_for_stride(network, output_stride):
+    """Returns the changes of layers' configurations that keep strides at `output_stride`."""
+    changes, scales = {}, {}  # scales: name of a layer -> (stride, dilation) of its output
+    for layer in network.operations:  # what computes without weights is no layer
+        before = [scales[each.name] for each in _layers_before(layer)]
+        stride, dilation = max(before, default=(1, 1))
+        config = layer.get_config() if isinstance(layer, layers.Layer) else {}
+        step = max(config.get("strides") or (1,))
+        kernel = max(config.get("kernel_size") or config.get("pool_size") or (1,))
+        if step > 1 and stride >= output_stride:
+            changes[layer.name] = {"strides": 1}
+            scales[layer.name] = (stride, dilation * step)
+        else:
+            scales[layer.name] = (stride * step, dilation)
+        if "kernel_size" in config and kernel > 1 and dilation > 1:
+            changes.setdefault(layer.name, {})["dilation_rate"] = dilation
+        if layer.name in changes and config.get("padding") == "valid" and kernel > 1:
+            # A layer of its own has padded for the stride that is gone.
+            changes[layer.name]["padding"] = "same"
+            for each in _layers_before(layer):
+                if isinstance(each, layers.ZeroPadding2D):
+                    changes[each.name] = {"padding": 0}
+    return changes
+
+
+def _layers_before(layer):
+    return [tensor._keras_history.operation for tensor in _inputs(layer)]
+
+
+def _inputs(layer):
+    if isinstance(layer, layers.InputLayer):
+        return []
+    return layer.input if isinstance(layer.input, list) else [layer.input]

@@ -1,0 +1,51 @@
+"""The recipes of every module.
+
+A module's handle is `<builder>/<dataset>/<class>`; a recipe is chosen by its name beside it.
+"""
+
+import dataclasses
+
+from zoo.recipe import Recipe
+from zoo.recipes import defect_types, tiny_unet
+
+# Recipes of each module: handle -> recipe name -> what differs from the defaults of `Recipe`.
+RECIPES: dict[str, dict[str, dict]] = {**tiny_unet.RECIPES, **defect_types.RECIPES}
+
+
+def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
+    """Returns the recipe of a module, with the given fields changed.
+
+    Args:
+      module: a handle of `RECIPES`.
+      name: a recipe of that module.
+      **changes: fields of `Recipe` that shall differ from the recipe; `builder_args` is merged.
+
+    Raises:
+      ValueError: the module, the recipe or a field is unknown; the message lists the valid ones.
+    """
+    if module not in RECIPES:
+        families: dict[str, list[str]] = {}
+        for handle in RECIPES:
+            family, _, config = handle.rpartition("/")
+            families.setdefault(family, []).append(config)
+        valid = "; or ".join(f"{key}/ and {', '.join(names)}" for key, names in families.items())
+        raise ValueError(f"Argument `module` must be {valid}. Received: {module!r}")
+    if name not in RECIPES[module]:
+        raise ValueError(
+            f"Argument `recipe` must be one of {', '.join(RECIPES[module])} for {module}. "
+            f"Received: {name!r}"
+        )
+    fields = [item.name for item in dataclasses.fields(Recipe)]
+    if unknown := set(changes) - set(fields):
+        raise ValueError(f"Recipe has no field {', '.join(unknown)}. Fields: {', '.join(fields)}")
+    builder, dataset = module.split("/", 1)
+    values = {
+        "module": module,
+        "name": name,
+        "builder": builder,
+        "dataset": dataset,
+        **RECIPES[module][name],
+    }
+    if "builder_args" in changes:
+        changes["builder_args"] = {**values["builder_args"], **changes["builder_args"]}
+    return Recipe(**{**values, **changes})

@@ -1,0 +1,147 @@
+"""U-Net, FlexUNet and DeepLabv3+ on data sets of several types of defect, in any order."""
+
+from builders.deeplab_v3_plus import atrous_rates
+from tfds_datasets.mvtec_ad import categories as mvtec_ad
+
+# The widths and backbones that two cores train; see `_default`.
+_BUILDER_ARGS = {
+    "unet": {"base_filters": 16},
+    "flex_unet": {"base_filters": 16},
+    "deeplab_v3_plus": {"backbone": "MobileNetV2"},
+}
+
+_COMMON = {
+    "loss": "ce+dice",
+    "brightness": 0.1,
+    "contrast": 0.1,
+    "batch_size": 8,
+    "steps_per_epoch": 100,
+}
+
+# NEU-Seg has no good images, and its test images come apart: fold 1 stands for them.
+_NEU_SEG = {
+    "crop_size": (192, 192),
+    "validation_folds": (0,),
+    "test_split": "train",
+    "test_folds": (1,),
+    "steps_per_epoch": 200,
+    "epochs": 8,
+    "decay_steps": 250,
+    "decay_rate": 0.6,
+    "early_stopping_patience": None,
+    "reduce_lr_patience": None,
+}
+
+# Images of many sizes; those smaller than the crop would be refused, and none is smaller than 96.
+_MAGNETIC_TILE = {
+    "crop_size": (96, 96),
+    "defective_fraction": 0.75,
+    "validation_folds": (0, 1),
+    "epochs": 20,
+}
+
+# The official training images are all good, so types are learnt from seven tenths of the test
+# images as well, and measured on the other three: not to be compared with what learns from good
+# images alone.
+_MVTEC_AD = {
+    "image_size": (512, 512),
+    "crop_size": (256, 256),
+    "defective_fraction": 0.75,
+    "train_split": "train+test",
+    "validation_folds": (0, 1),
+    "test_folds": (2, 3, 4),
+    "epochs": 20,
+}
+
+# A user's own images, of any sizes: any defect against good, unless flags say how many types.
+_IMAGE_MASK_FOLDER = {"loss": "bce_dice", "crop_size": (128, 128), "epochs": 20}
+
+# antillia's six FlexUNet projects on MVTec AD: kernel and dilation of the first level, dropout,
+# learning rate.
+_ANTILLIA = {
+    "leather": (9, 3, 0.03, 7e-5),
+    "screw": (9, 1, 0.03, 7e-5),
+    "tile": (9, 1, 0.04, 7e-5),
+    "transistor": (11, 3, 0.03, 6e-5),
+    "wood": (9, 1, 0.04, 7e-5),
+    "zipper": (9, 1, 0.04, 6e-5),
+}
+
+
+def _default(builder, changes, *, channels, num_classes):
+    """The default recipe of a builder on a data set, given what the data set asks for."""
+    args = {"image_shape": [None, None, channels], "num_classes": num_classes}
+    args |= _BUILDER_ARGS[builder]
+    if builder == "deeplab_v3_plus":
+        args["rates"] = atrous_rates(min(changes["crop_size"]))
+    return {**_COMMON, "builder_args": args, **changes}
+
+
+def _mvtec_ad(builder, category):
+    """One channel for each type and one for the background; one in all for a single type."""
+    num_types = len(mvtec_ad.DEFECT_TYPES[category])
+    single = num_types == 1
+    return _default(
+        builder,
+        {**_MVTEC_AD, **({"loss": "bce_dice"} if single else {})},
+        channels=1 if category in mvtec_ad.GREY else 3,
+        num_classes=1 if single else 1 + num_types,
+    )
+
+
+def _antillia(category):
+    """What those projects published, on folds that share no image.
+
+    Their training images were turned, mirrored, shrunk and bent offline before they were split,
+    which put copies of every image into all three parts; here they are changed in training alone.
+    Their learning rate never fell, by a misspelt argument; here it does as they meant it to.
+    """
+    base_kernel, dilation, dropout_rate, learning_rate = _ANTILLIA[category]
+    recipe = _mvtec_ad("flex_unet", category)
+    network = {
+        "base_kernel": base_kernel,
+        "num_layers": 8,
+        "dilation": dilation,
+        "dropout_rate": dropout_rate,
+        "normalization": None,
+        "input_scale": "raw",
+    }
+    return {
+        **recipe,
+        "builder_args": {**recipe["builder_args"], **network},
+        "crop_size": None,
+        "defective_only": True,
+        "defective_fraction": None,
+        "rotation": 180.0,
+        "zoom": 0.25,
+        "shear": 0.2,
+        "elastic": 0.02,
+        "brightness": 0.0,
+        "contrast": 0.0,
+        "loss": "ce",
+        "optimizer": "adam_clipped",
+        "learning_rate": learning_rate,
+        "batch_size": 2,
+        "steps_per_epoch": 700,
+        "epochs": 100,
+        "early_stopping_patience": 10,
+        "reduce_lr_patience": 4,
+    }
+
+
+def _of_builder(builder):
+    data = {
+        "neu_seg/strip": _default(builder, _NEU_SEG, channels=1, num_classes=4),
+        "magnetic_tile/tile": _default(builder, _MAGNETIC_TILE, channels=1, num_classes=6),
+        "image_mask_folder/grey": _default(builder, _IMAGE_MASK_FOLDER, channels=1, num_classes=1),
+        "image_mask_folder/rgb": _default(builder, _IMAGE_MASK_FOLDER, channels=3, num_classes=1),
+        **{f"mvtec_ad/{name}": _mvtec_ad(builder, name) for name in mvtec_ad.DEFECT_TYPES},
+    }
+    return {f"{builder}/{handle}": {"default": recipe} for handle, recipe in data.items()}
+
+
+RECIPES = {
+    handle: names for builder in _BUILDER_ARGS for handle, names in _of_builder(builder).items()
+}
+for _category in _ANTILLIA:
+    RECIPES[f"flex_unet/mvtec_ad/{_category}"]["antillia"] = _antillia(_category)

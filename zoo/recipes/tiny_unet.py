@@ -1,0 +1,58 @@
+"""TinyUNet on the ten classes of DAGM 2007 and of what is drawn like them: a defect or none."""
+
+_DEFAULT = {
+    "builder_args": {"image_shape": [None, None, 1], "num_classes": 1},
+    "defective_fraction": 0.5,
+    "brightness": 0.1,
+    "contrast": 0.1,
+    "batch_size": 8,
+}
+
+# Whole images of 512x512 would take two cores hours: crops around the defects, fewer validations.
+_CROPS = {
+    "crop_size": (128, 128),
+    "validation_folds": (0,),
+    "steps_per_epoch": 60,
+    "epochs": 20,
+    "early_stopping_patience": 6,
+    "reduce_lr_patience": 3,
+}
+
+# UNet_Industrial as NVIDIA published it: 2,500 steps of 16 defective images, the adaptive loss,
+# RMSProp with drops of the learning rate, L2 on kernels and biases, the last weights.
+_NVIDIA = {
+    "builder_args": {"image_shape": [None, None, 1], "num_classes": 1, "weight_decay": 1e-5},
+    "defective_only": True,
+    "augmentation": "nvidia",
+    "loss": "adaptive",
+    "optimizer": "rmsprop",
+    "learning_rate": 1e-4,
+    "weight_decay": 0.0,
+    "decay_steps": 500,
+    "steps_per_epoch": 100,
+    "epochs": 25,
+    "early_stopping_patience": None,
+    "reduce_lr_patience": None,
+    "weights": "last",
+}
+
+# The demonstration: minutes on two cores.
+_SMALL = {
+    "steps_per_epoch": 15,
+    "epochs": 8,
+    "early_stopping_patience": 3,
+    "reduce_lr_patience": 2,
+}
+
+RECIPES = {
+    f"tiny_unet/{dataset}/class_{number}{suffix}": {
+        "default": _DEFAULT | changes | {"mask_feature": mask_feature},
+        "nvidia": _NVIDIA | {"mask_feature": mask_feature},
+    }
+    for dataset, suffix, mask_feature, changes in (
+        ("dagm2007", "", "mask", {}),
+        ("dagm_synthetic", "", "weak_mask", _CROPS),
+        ("dagm_synthetic", "_small", "weak_mask", _SMALL),
+    )
+    for number in range(1, 11)
+}
