@@ -137,3 +137,17 @@ def test_missing_run_directory(tmp_path):
     (tmp_path / "recipe.json").write_text(json.dumps({}))
     with pytest.raises(ValueError, match=r"weights\.weights\.h5 is missing"):
         run_dir.load_model(tmp_path)
+
+
+def test_run_directory_needs_no_starting_weights(tmp_path):
+    network = keras.applications.MobileNetV3Small(include_top=False, weights=None)
+    start = tmp_path / "start.weights.h5"
+    network.save_weights(start)
+    arguments = {"backbone": "MobileNetV3Small", "weights": str(start)}
+    recipe = {"builder": "deeplab_v3_plus", "builder_args": arguments}
+    model = builders.build("deeplab_v3_plus", **arguments)
+    run_dir.save_model(model, recipe, tmp_path)
+    start.unlink()
+    loaded, _ = run_dir.load_model(tmp_path)
+    for one, other in zip(loaded.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(one, other)

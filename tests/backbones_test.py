@@ -1,0 +1,158 @@
+"""Backbones: dilation for stride, weights, what reaches the first layer."""
+
+import keras
+import numpy as np
+import pytest
+from keras import applications, ops
+
+import builders
+from builders import backbones, blocks
+from builders.deeplab_v3_plus import atrous_rates
+
+
+def features(encoder, image):
+    return [ops.convert_to_numpy(each) for each in encoder(image)]
+
+
+def same_weights(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights()))
+
+
+@pytest.mark.parametrize(
+    "name, place",
+    # Where a kernel of stride 2 stands: ResNet strides by 1x1, MobileNet by 3x3 padded behind.
+    [("ResNet50", 0), ("MobileNet", 1)],
+)
+def test_dilated_features_are_the_strided_ones_and_those_between(name, place, monkeypatch):
+    monkeypatch.setattr(backbones, "_KEEP_LAST_STAGE", (name,))
+    keras.utils.set_random_seed(0)
+    strided = backbones.backbone(name, output_stride=32)
+    image = np.random.default_rng(0).normal(size=(1, 256, 256, 3)).astype(np.float32)
+    low, deep = features(strided, image)
+    for output_stride in (16, 8):
+        dilated = backbones.backbone(name, output_stride=output_stride)
+        dilated.set_weights(strided.get_weights())
+        dilated_low, dilated_deep = features(dilated, image)
+        np.testing.assert_allclose(dilated_low, low, rtol=1e-4, atol=1e-5)
+        step = 32 // output_stride
+        start = place * (step - 1)
+        assert dilated_deep.shape[1:3] == (8 * step, 8 * step)
+        np.testing.assert_allclose(
+            dilated_deep[:, start::step, start::step][:, 1:-1, 1:-1],
+            deep[:, 1:-1, 1:-1],
+            rtol=1e-3,
+            atol=1e-4 * np.abs(deep).max(),
+        )
+
+
+@pytest.mark.parametrize(
+    "name, channels",
+    [
+        ("ResNet50", (256, 2048)),
+        ("MobileNetV2", (144, 576)),
+        ("EfficientNetB0", (144, 672)),
+        ("EfficientNetV2B0", (32, 672)),
+        ("VGG16", (256, 512)),
+        ("MobileNetV3Small", (72, 288)),
+    ],
+)
+def test_features_of_two_strides(name, channels):
+    encoder = backbones.backbone(name)
+    shapes = encoder.compute_output_shape((1, 64, 96, 3))
+    assert shapes == [(1, 16, 24, channels[0]), (1, 4, 6, channels[1])]
+
+
+def test_weights_of_a_file(tmp_path):
+    keras.utils.set_random_seed(3)
+    network = applications.MobileNetV3Small(include_top=False, weights=None)
+    path = tmp_path / "mine.weights.h5"
+    network.save_weights(path)
+    loaded = backbones.backbone("MobileNetV3Small", weights=str(path), output_stride=32)
+    assert same_weights(loaded, network)
+    assert not same_weights(backbones.backbone("MobileNetV3Small", output_stride=32), network)
+
+
+def test_imagenet_weights_are_asked_for_by_name_and_hash(monkeypatch):
+    asked = []
+
+    def get_file(name, url, **options):
+        asked.append((name, url, options.get("file_hash")))
+        raise OSError("no network")
+
+    monkeypatch.setattr("keras.src.applications.resnet.file_utils.get_file", get_file)
+    backbones.backbone("ResNet50")
+    assert not asked
+    with pytest.raises(ValueError, match=r"no network.*\.keras/models.*path of a file.*None"):
+        backbones.backbone("ResNet50", weights="imagenet")
+    name, url, file_hash = asked[0]
+    assert name == "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    assert url.endswith(name) and url.startswith("https://") and file_hash
+
+
+def test_a_grey_image_is_seen_as_rgb():
+    grey, colour = keras.Input((None, None, 1)), keras.Input((None, None, 3))
+    models = [keras.Model(x, backbones.preprocess("ResNet50", x)) for x in (grey, colour)]
+    image = np.random.default_rng(0).random((1, 4, 5, 1)).astype(np.float32)
+    seen = [
+        ops.convert_to_numpy(models[0](image)),
+        ops.convert_to_numpy(models[1](image.repeat(3, -1))),
+    ]
+    np.testing.assert_array_equal(*seen)
+    # Blue, green and red less the means of ImageNet, as ResNet's authors trained it.
+    expected = image * 255 - np.array([103.939, 116.779, 123.68])
+    np.testing.assert_allclose(seen[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        ({"backbone": "ResNet5"}, "`backbone` must be one of .*ResNet50.*Received: 'ResNet5'"),
+        ({"backbone": "Xception"}, "line up with the image.*'Xception'.*none of stride 4"),
+        (
+            {"backbone": "ConvNeXtTiny", "output_stride": 8},
+            "`output_stride` must be 16.*Received: 8",
+        ),
+        ({"output_stride": 4}, r"`output_stride` must be one of \(8, 16, 32\)"),
+        ({"weights": "no/such.h5"}, "weights"),
+        ({"image_shape": (None, None, 2)}, "1 or 3 channels.*Received: 2"),
+        ({"rates": (6, 12)}, "`rates` must be three numbers"),
+    ],
+)
+def test_arguments_out_of_range(changes, match):
+    with pytest.raises(ValueError, match=match):
+        builders.build("deeplab_v3_plus", **changes)
+
+
+@pytest.mark.parametrize(
+    "arguments, total, trainable",
+    [
+        ({"separable": False}, 6_525_953, 6_504_481),
+        ({"backbone": "EfficientNetB0"}, 2_326_168, 2_299_313),
+        ({"backbone": "ResNet50", "separable": False}, 40_430_913, 40_373_601),
+        ({"backbone": "ResNet50"}, 26_788_273, 26_717_553),
+    ],
+)
+def test_published_sizes(arguments, total, trainable):
+    model = builders.build("deeplab_v3_plus", **arguments)
+    assert model.count_params() == total
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == trainable
+
+
+def test_rates_follow_the_size_of_the_features():
+    assert atrous_rates(512) == [6, 12, 18]
+    assert atrous_rates(256) == [3, 6, 9]
+    assert atrous_rates(512, output_stride=8) == [12, 24, 36]
+    assert atrous_rates(16) == [1, 1, 1]
+    model = builders.build("deeplab_v3_plus", image_shape=(256, 320, 3))
+    layers = [model.get_layer(f"aspp_conv{number}_depthwise") for number in (2, 3, 4)]
+    assert [layer.dilation_rate for layer in layers] == [(3, 3), (6, 6), (9, 9)]
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 4)])
+def test_bilinear_upsampling_agrees_with_that_of_keras(factor, size):
+    x = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
+    expected = keras.layers.UpSampling2D(factor, interpolation="bilinear")(x)
+    layer = blocks.BilinearUpsampling(factor)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-6)
+    assert layer.compute_output_shape((None, None, 5, 3)) == (None, None, 5 * factor, 3)
