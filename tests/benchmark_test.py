@@ -1,8 +1,11 @@
 """The benchmark measures the network it claims to."""
 
+import numpy as np
 import pytest
 
+import builders
 from zoo import benchmark
+from zoo.recipes import get_recipe
 
 
 def test_images_per_second_counts_steps(monkeypatch):
@@ -13,10 +16,50 @@ def test_images_per_second_counts_steps(monkeypatch):
     assert result["images_per_second"] > 8
 
 
-def test_peer_has_as_many_parameters_and_the_same_shape():
+@pytest.mark.parametrize(
+    "builder, arguments",
+    [
+        ("tiny_unet", {"image_shape": [None, None, 1], "num_classes": 1}),
+        ("unet", {"image_shape": [None, None, 3], "num_classes": 4, "base_filters": 8}),
+    ],
+)
+def test_peer_has_as_many_parameters_and_the_same_shape(builder, arguments):
     torch = pytest.importorskip("torch")
     from zoo import benchmark_torch
 
-    model = benchmark_torch.TinyUNet()
-    assert sum(weight.numel() for weight in model.parameters()) == 1_850_305
-    assert model(torch.zeros(1, 1, 32, 48)).shape == (1, 1, 32, 48)
+    model = benchmark_torch.PEERS[builder](arguments)
+    ours = builders.build(builder, **arguments)
+    trainable = sum(int(np.prod(weight.shape)) for weight in ours.trainable_weights)
+    assert sum(weight.numel() for weight in model.parameters()) == trainable
+    channels, classes = arguments["image_shape"][2], arguments["num_classes"]
+    assert model(torch.zeros(1, channels, 32, 48)).shape == (1, classes, 32, 48)
+
+
+@pytest.mark.parametrize("peer", [None, "torch"])
+@pytest.mark.parametrize("module", ["tiny_unet/dagm_synthetic/class_1", "unet/neu_seg/strip"])
+def test_every_step_is_measured(module, peer, monkeypatch, tmp_path):
+    if peer:
+        pytest.importorskip(peer)
+    monkeypatch.setattr(benchmark, "SECONDS", 0.0)
+    monkeypatch.setattr(benchmark, "_pipeline", lambda recipe, data_dir: [])
+    rows = list(
+        benchmark.run_benchmark(
+            get_recipe(module, builder_args={"base_filters": 2} if "/neu_seg/" in module else {}),
+            (32, 48),
+            data_dir=tmp_path,
+            precision="float32",
+            batch_size=2,
+            peer=peer,
+        )
+    )
+    frameworks = {"keras on tensorflow"} | ({peer} if peer else set())
+    assert {row["framework"] for row in rows} == frameworks
+    assert [row["what"] for row in rows] == ["training", "inference"] * len(frameworks)
+
+
+def test_a_network_without_a_peer():
+    pytest.importorskip("torch")
+    from zoo import benchmark_torch
+
+    with pytest.raises(ValueError, match="`peer` is there for tiny_unet, unet"):
+        benchmark_torch.steps("flex_unet", {}, "float32", None, None)

@@ -88,3 +88,15 @@ def test_a_network_agrees_with_its_tiles():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         tiling.tiled(blurred, **arguments)
+
+
+@pytest.mark.parametrize(
+    "builder, arguments, multiple",
+    [
+        ("unet", {"base_filters": 2, "image_shape": [32, 32, 1]}, 16),
+        ("flex_unet", {"base_filters": 2, "num_layers": 4, "image_shape": [None, None, 3]}, 8),
+    ],
+)
+def test_tiles_begin_where_the_network_pools(builder, arguments, multiple):
+    recipe = {"builder": builder, "builder_args": arguments}
+    assert tiling.padding_multiple(recipe) == multiple

@@ -1,5 +1,6 @@
 """Speed of the model and of everything that feeds it, in images a second."""
 
+import dataclasses
 import itertools
 import statistics
 import time
@@ -12,15 +13,16 @@ import builders
 from builders import run_dir
 from tfds_datasets.dagm_synthetic import scene
 from zoo import datasets, hardware, input_pipeline, losses
-from zoo.recipes import get_recipe
+from zoo.recipe import Recipe
 
-MODULE = "tiny_unet/dagm_synthetic/class_1"
+EMBEDDED = "dagm_synthetic/class_1"  # the data set that is read and rendered for the pipeline
 BATCH_SIZES = (1, 8)
 LEAST_STEPS = 3
 SECONDS = 10.0  # of each measurement, after one step of warm-up
 
 
 def run_benchmark(
+    recipe: Recipe,
     size: tuple[int, int],
     *,
     data_dir,
@@ -28,9 +30,11 @@ def run_benchmark(
     batch_size: int | None = None,
     peer: str | None = None,
 ) -> Iterator[dict]:
-    """Measures TinyUNet, its peer, and the input pipeline on this machine.
+    """Measures the network of a recipe, its peer, and the embedded data set on this machine.
 
     Args:
+      recipe: its builder, loss and precision are measured, and its training batches where they are
+        of the embedded data set.
       size: height and width of the images, in pixels.
       data_dir: folder of built data sets; the embedded one is built there if it is missing.
       precision: a dtype policy; None takes float32, and bfloat16 where the device gains from it.
@@ -47,8 +51,8 @@ def run_benchmark(
     precisions = [precision] if precision else _useful_precisions()
     batch_sizes = [batch_size] if batch_size else BATCH_SIZES
     for policy, batch in itertools.product(precisions, batch_sizes):
-        image = np.random.default_rng(0).random((batch, *size, 1), np.float32)
-        for framework, steps in _frameworks(peer, policy, image):
+        image, mask = _example(recipe.builder_args, (batch, *size))
+        for framework, steps in _frameworks(recipe, peer, policy, image, mask):
             for what, step in steps.items():
                 yield {
                     "what": what,
@@ -57,7 +61,8 @@ def run_benchmark(
                     "batch_size": batch,
                     **images_per_second(step, batch),
                 }
-    yield from _pipeline(data_dir)
+    if recipe.dataset == EMBEDDED:
+        yield from _pipeline(recipe, data_dir)
 
 
 def images_per_second(step: Callable[[], object], batch: int) -> dict:
@@ -76,8 +81,16 @@ def _useful_precisions() -> list[str]:
     return ["float32"] if fast == "float32" else ["float32", fast]
 
 
-def _frameworks(peer, policy, image):
-    yield f"keras on {keras.backend.backend()}", _keras_steps(policy, image)
+def _example(builder_args, shape):
+    """An image of noise, and a mask of every class at the bright pixels."""
+    image = np.random.default_rng(0).random((*shape, builder_args["image_shape"][2]), np.float32)
+    classes = np.arange(max(1, builder_args["num_classes"] - 1), dtype=np.uint8) + 1
+    mask = np.resize(classes, (*shape, 1)) * (image[..., :1] > 0.9)
+    return image, mask
+
+
+def _frameworks(recipe, peer, policy, image, mask):
+    yield f"keras on {keras.backend.backend()}", _keras_steps(recipe, policy, image, mask)
     if peer == "torch":
         try:
             from zoo import benchmark_torch
@@ -85,26 +98,28 @@ def _frameworks(peer, policy, image):
             raise ValueError(
                 "Argument `peer` is torch, which is not installed: pip install torch"
             ) from error
-        yield "torch", benchmark_torch.steps(policy, image)
+        steps = benchmark_torch.steps(recipe.builder, recipe.builder_args, policy, image, mask)
+        yield "torch", steps
 
 
-def _keras_steps(policy, image):
+def _keras_steps(recipe, policy, image, mask):
     with run_dir.dtype_policy(policy):
-        model = builders.build("tiny_unet")
+        model = builders.build(recipe.builder, **recipe.builder_args)
     model.compile(
-        "adam", {"mask_logits": losses.bce_dice}, jit_compile=hardware.resolve_xla("auto")
+        "adam",
+        {"mask_logits": losses.get_loss("ce+dice")},
+        jit_compile=hardware.resolve_xla(recipe.xla),
     )
-    mask = {"mask_logits": (image > 0.9).astype(np.uint8)}
     return {
-        "training": lambda: model.train_on_batch(image, mask),
+        "training": lambda: model.train_on_batch(image, {"mask_logits": mask}),
         "inference": lambda: model.predict_on_batch(image),
     }
 
 
-def _pipeline(data_dir) -> Iterator[dict]:
-    """Generator, reading, and training batches of the embedded 512x512 data set."""
+def _pipeline(recipe, data_dir) -> Iterator[dict]:
+    """Generator, reading, and training batches of whole images of the embedded data set."""
     index = itertools.count()
-    recipe = get_recipe(MODULE, crop_size=None)
+    recipe = dataclasses.replace(recipe, crop_size=None)
     builder = datasets.prepare_dataset(recipe.dataset, data_dir=data_dir)
     reader = iter(datasets.read_examples(builder, "train").repeat().as_numpy_iterator())
     batches = iter(input_pipeline.training_batches(builder, recipe))

@@ -1,4 +1,4 @@
-"""TinyUNet in PyTorch, for comparing speed; the parameters are as many as ours.
+"""Networks of the zoo in PyTorch, for comparing speed; the parameters are as many as ours.
 
 Channels-last memory and bfloat16 autocast, as PyTorch advises for CPUs.
 """
@@ -49,32 +49,106 @@ class TinyUNet(nn.Module):
         return self.head(torch.cat([x, skips.pop()], dim=1))
 
 
-def steps(policy: str, image: np.ndarray) -> dict:
-    """A training and an inference step on an image [B, H, W, 1]; see `zoo.benchmark`."""
-    model = TinyUNet().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters())
-    image = (
-        torch.from_numpy(image).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+class UNet(nn.Module):
+    """The network of `builders.unet` with batch normalisation."""
+
+    def __init__(self, channels: int, num_classes: int, base_filters: int):
+        super().__init__()
+
+        def two(inputs, outputs):
+            return nn.Sequential(*_normed(inputs, outputs), *_normed(outputs, outputs))
+
+        widths = [base_filters * 2**level for level in range(5)]
+        self.down = nn.ModuleList(map(two, [channels, *widths], widths))
+        self.upconv = nn.ModuleList(
+            nn.ConvTranspose2d(2 * width, width, 2, stride=2) for width in widths[-2::-1]
+        )
+        self.up = nn.ModuleList(two(2 * width, width) for width in widths[-2::-1])
+        self.head = nn.Conv2d(base_filters, num_classes, 1)
+
+    def forward(self, image):
+        x, skips = 2 * image - 1, []
+        for block in self.down[:-1]:
+            x = block(x)
+            skips.append(x)
+            x = functional.max_pool2d(x, 2)
+        x = self.down[-1](x)
+        for upconv, block in zip(self.upconv, self.up):
+            x = block(torch.cat([upconv(x), skips.pop()], dim=1))
+        return self.head(x)
+
+
+def tiny_unet(builder_args: dict) -> nn.Module:
+    """`builders.tiny_unet` of these arguments, for one channel in and out."""
+    return TinyUNet()
+
+
+def unet(builder_args: dict) -> nn.Module:
+    """`builders.unet` of these arguments."""
+    return UNet(
+        builder_args["image_shape"][2],
+        builder_args["num_classes"],
+        builder_args.get("base_filters", 32),
     )
-    mask = (image > 0.9).float()
+
+
+PEERS = {"tiny_unet": tiny_unet, "unet": unet}
+
+
+def steps(builder: str, builder_args: dict, policy: str, image: np.ndarray, mask) -> dict:
+    """A training and an inference step on an image [B, H, W, C]; see `zoo.benchmark`.
+
+    Raises:
+      ValueError: the builder has no peer.
+    """
+    if builder not in PEERS:
+        raise ValueError(
+            f"Argument `peer` is there for {', '.join(PEERS)}. Received: torch for {builder}"
+        )
+    model = PEERS[builder](builder_args).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters())
+    image = _channels_first(image)
+    target = torch.from_numpy(mask[..., 0]).long()
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=policy == "mixed_bfloat16")
 
     def training():
+        model.train()
         optimizer.zero_grad(set_to_none=True)
         with autocast:
             logits = model(image)
-        logits = logits.float()
-        probability = torch.sigmoid(logits)
-        overlap = (2 * (probability * mask).sum() + 1) / (probability.sum() + mask.sum() + 1)
-        loss = functional.binary_cross_entropy_with_logits(logits, mask) + 1 - overlap
-        loss.backward()
+        _ce_dice(logits.float(), target).backward()
         optimizer.step()
 
     def inference():
+        model.eval()
         with torch.inference_mode(), autocast:
             model(image)
 
     return {"training": training, "inference": inference}
+
+
+def _channels_first(image):
+    image = torch.from_numpy(image).permute(0, 3, 1, 2)
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+def _ce_dice(logits, target):
+    """Cross-entropy and soft Dice of the defect channels; of the only one where there is one."""
+    if logits.shape[1] == 1:
+        probability, truth = torch.sigmoid(logits), target[:, None].float()
+        entropy = functional.binary_cross_entropy_with_logits(logits, truth)
+    else:
+        probability = torch.softmax(logits, dim=1)[:, 1:]
+        truth = functional.one_hot(target, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:].float()
+        entropy = functional.cross_entropy(logits, target)
+    both = (probability * truth).sum((0, 2, 3))
+    sizes = probability.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+    return entropy + (1 - (2 * both + 1) / (sizes + 1)).mean()
+
+
+def _normed(inputs, outputs):
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    return conv, nn.BatchNorm2d(outputs), nn.ReLU()
 
 
 def _conv(inputs, outputs):

@@ -114,14 +114,19 @@ def evaluate(options) -> Iterator[str]:
 def _predictor(options):
     """The model of --source, with the thresholds of --calibration and the tiles of --tile_size."""
     from zoo.predictor import load_predictor
-    from zoo.tiling import tiled
+    from zoo.tiling import padding_multiple, tiled
 
     predictor = load_predictor(_required(options, "source"), options.modules_dir)
     if options.calibration is not None:
         predictor = predictor._replace(calibration=_calibration(options))
     if options.tile_size is not None:
         tile = tuple(int(side) for side in options.tile_size)
-        predict = tiled(predictor.predict, tile=tile, overlap=options.tile_overlap)
+        predict = tiled(
+            predictor.predict,
+            tile=tile,
+            overlap=options.tile_overlap,
+            multiple=padding_multiple(predictor.recipe),
+        )
         predictor = predictor._replace(predict=predict)
     return predictor
 
@@ -214,7 +219,9 @@ def summarize(options) -> Iterator[str]:
 def benchmark(options) -> Iterator[str]:
     from zoo.benchmark import run_benchmark
 
+    module = options.module or "tiny_unet/dagm_synthetic/class_1"
     for row in run_benchmark(
+        get_recipe(module, options.recipe, **_recipe_changes(options)),
         options.image_size or (512, 512),
         data_dir=options.data_dir,
         precision=options.mixed_precision,

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from builders import run_dir
+from builders.blocks import PadToMultiple
 from zoo.predictor import defect_probability
 
 BATCH_PIXELS = 2**20  # tiles are batched up to this many pixels
@@ -83,6 +85,15 @@ def tiled(
         return {"mask": mask, "score": defect_probability(mask).max(axis=(1, 2))}
 
     return predict_tiled
+
+
+def padding_multiple(recipe: dict) -> int:
+    """The multiple up to which the network of a recipe mirrors its images; 1 where it does not."""
+    *_, channels = recipe["builder_args"]["image_shape"]
+    arguments = {**recipe["builder_args"], "image_shape": [None, None, channels]}
+    model = run_dir.rebuild({**recipe, "builder_args": arguments})
+    multiples = [layer.multiple for layer in model.layers if isinstance(layer, PadToMultiple)]
+    return max(multiples, default=1)
 
 
 def spans(length: int, tile: int, overlap: int, multiple: int = 1) -> list[Span]:
