@@ -5,6 +5,9 @@ from keras import layers, ops
 
 THRESHOLD = 0.7  # share of the range of a normalised map, as published
 MAX_BOXES = 16
+# What a pixel knows of its region; see `_pixels`.
+SCORE, NUMBER, FACTS = 4, 5, 6
+NOTHING = -float("inf")  # facts of a pixel of no region
 
 
 def evidence(cam, label):
@@ -30,9 +33,7 @@ def normalized(heat):
     return ops.where(extent > 0, (heat - least) / ops.where(extent > 0, extent, 1.0), 0.0)
 
 
-def boxes(
-    heat, *, threshold: float = THRESHOLD, max_boxes: int = MAX_BOXES, single: bool = False
-):
+def boxes(heat, *, threshold: float = THRESHOLD, max_boxes: int = MAX_BOXES, single: bool = False):
     """Draws a box round every connected region of a heat map that exceeds a threshold.
 
     Pixels of the map that touch, be it by a corner, are one region. Boxes end where pixels end, so
@@ -72,12 +73,56 @@ class Boxes(layers.Layer):
         self.threshold, self.max_boxes, self.single = threshold, max_boxes, single
 
     def call(self, heat):
-        hot = (heat > self.threshold)[..., None]
-        pixels = ops.where(hot, _pixels(heat), -float("inf"))
+        above = (heat > self.threshold)[..., None]
+        pixels = ops.where(above, _pixels(heat), NOTHING)
         if self.single:
             found = ops.max(pixels, axis=(1, 2))[:, None]
-            return _box(found), ops.maximum(found[..., SCORE], 0.0)
-        regions = _spread(pixels, hot)
-        # Of every region, the one pixel that gave it its number stands for it.
-        first = hot[..., 0] & (regions[..., NUMBER] == pixels[..., NUMBER])
-        score = ops.where(first, regions[..., SCORE], 0.0)
+            score = found[..., SCORE]
+        else:
+            regions = _spread(pixels, above)
+            # The pixel that gave a region its number stands for it.
+            first = above & (regions == pixels)[..., NUMBER:]
+            found = ops.reshape(ops.where(first, regions, NOTHING), (ops.shape(heat)[0], -1, FACTS))
+            # There may be fewer pixels than boxes.
+            found = ops.pad(found, [[0, 0], [0, self.max_boxes], [0, 0]], constant_values=NOTHING)
+            score, order = ops.top_k(found[..., SCORE], self.max_boxes)
+            found = ops.take_along_axis(found, order[..., None], axis=1)
+        box = ops.concatenate([-found[..., :2], found[..., 2:4]], axis=-1)
+        exists = score > self.threshold
+        return ops.where(exists[..., None], box, 0.0), ops.where(exists, score, 0.0)
+
+    def compute_output_shape(self, heat_shape):
+        number = 1 if self.single else self.max_boxes
+        return (heat_shape[0], number, 4), (heat_shape[0], number)
+
+    def get_config(self):
+        own = {name: getattr(self, name) for name in ("threshold", "max_boxes", "single")}
+        return {**super().get_config(), **own}
+
+
+def _pixels(heat):
+    """Facts of every pixel as a region of its own, float32 [B, h, w, FACTS].
+
+    They are -ymin, -xmin, ymax, xmax, the heat and the pixel's number: those of a region are the
+    maxima of those of its pixels. Numbers are exact up to 2**24 pixels.
+    """
+    _, height, width = ops.shape(heat)
+    y = ops.arange(height, dtype="int32")[:, None] + ops.zeros_like(heat, "int32")
+    x = ops.arange(width, dtype="int32") + ops.zeros_like(heat, "int32")
+    y_size, x_size = ops.cast(height, "float32"), ops.cast(width, "float32")
+    number = ops.cast(y * width + x, "float32")
+    y, x = ops.cast(y, "float32"), ops.cast(x, "float32")
+    return ops.stack(
+        [-y / y_size, -x / x_size, (y + 1) / y_size, (x + 1) / x_size, heat, number], axis=-1
+    )
+
+
+def _spread(pixels, above):
+    """Gives every pixel the facts of its region: maxima of neighbours, until nothing changes."""
+
+    def spread(_, before):
+        after = ops.max_pool(before, 3, strides=1, padding="same")
+        after = ops.where(above, after, NOTHING)
+        return ops.any(after != before), after
+
+    return ops.while_loop(lambda changed, _: changed, spread, (ops.any(above), pixels))[1]

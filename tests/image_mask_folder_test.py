@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 from made_archives import build, examples, save
 
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
+from zoo import datasets
 
 SIZE = (24, 32)
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -190,3 +191,19 @@ def test_broken_files_are_named_and_skipped_only_when_asked(broken, tmp_path):
     builder = build(Builder, "rgb", tmp_path / "mine", tmp_path / "other", skip_broken_images=True)
     assert builder.info.metadata["skipped_images"] == ["images/5.png"]
     assert sum(split.num_examples for split in builder.info.splits.values()) == 9
+
+
+def test_another_folder_needs_another_data_dir(tmp_path):
+    for name in ("mine", "yours"):
+        make_folder(tmp_path / name, kind="binary", count=12)
+
+    def prepare(manual_dir):
+        return datasets.prepare_dataset(
+            "image_mask_folder/grey", data_dir=tmp_path / "data", manual_dir=manual_dir
+        )
+
+    prepare(tmp_path / "mine")
+    prepare(tmp_path / "mine")
+    prepare(None)
+    with pytest.raises(ValueError, match="built from .*mine.*another --data_dir for .*yours"):
+        prepare(tmp_path / "yours")

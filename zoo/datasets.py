@@ -9,6 +9,8 @@ from absl import logging
 
 import tfds_datasets
 
+_SOURCE_FILE = "built_from.txt"  # beside the files of TFDS; the path of the user's folder
+
 
 def prepare_dataset(
     dataset: str, *, data_dir, manual_dir=None, skip_broken_images: bool = False
@@ -22,7 +24,8 @@ def prepare_dataset(
       skip_broken_images: leave out unreadable images instead of stopping.
 
     Raises:
-      ValueError: the name or config is unknown, or the archive is missing or broken.
+      ValueError: the name or config is unknown, the archive is missing or broken, or what is there
+        was built from another folder.
     """
     name, _, config = dataset.partition("/")
     if name not in tfds_datasets.DATASETS:
@@ -48,9 +51,23 @@ def prepare_dataset(
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
     )
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and manual_dir:
+        _check_source(pathlib.Path(builder.data_path), pathlib.Path(manual_dir).resolve())
     for skipped in (builder.info.metadata or {}).get("skipped_images", []):
         logging.warning("%s was built without the broken image %s.", dataset, skipped)
     return builder
+
+
+def _check_source(built: pathlib.Path, manual_dir: pathlib.Path) -> None:
+    """Notes the folder that a data set was built from, or compares it with what was noted."""
+    note = built / _SOURCE_FILE
+    if not note.exists():
+        note.write_text(str(manual_dir))
+    elif note.read_text() != str(manual_dir):
+        raise ValueError(
+            f"{built} was built from {note.read_text()}. Choose another --data_dir for "
+            f"{manual_dir}, or leave --manual_dir out to use what is built."
+        )
 
 
 def read_examples(

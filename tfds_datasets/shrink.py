@@ -1,0 +1,68 @@
+"""Shrinks masks without losing what is thin."""
+
+import numpy as np
+
+from tfds_datasets.features import IGNORE
+
+
+def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes a mask so that any defect pixel in a cell of the smaller mask marks that cell.
+
+    Nearest neighbour, the usual rule, keeps a line of 1 pixel from 1080 rows to 320 in 6 of 20
+    positions, and one of 2 pixels in 12. Here every defect pixel falls into the one cell that its
+    centre lies in, also where the factor is no whole number. Along an axis that grows or stays,
+    this is nearest neighbour with half-pixel centres.
+
+    Args:
+      mask: uint8 [H, W, 1], 0 background, 1..254 the defect types, 255 ignore.
+      size: (h, w) of the result.
+
+    Returns:
+      uint8 [h, w, 1]: the most frequent defect type of a cell, of equally frequent ones the lowest;
+      255 where the whole cell is to be ignored; else 0.
+
+    Raises:
+      ValueError: the mask or the size has another form.
+    """
+    if mask.ndim != 3 or mask.shape[2] != 1 or mask.dtype != np.uint8 or not mask.size:
+        raise ValueError(
+            f"Argument `mask` must be uint8 [H, W, 1]. Received: {mask.dtype} {mask.shape}"
+        )
+    height, width = map(int, size)
+    if min(height, width) < 1:
+        raise ValueError(f"Argument `size` must be two numbers from 1 up. Received: {size}")
+    pixels = mask[..., 0]
+    if height > pixels.shape[0]:
+        pixels = pixels[_nearest(height, pixels.shape[0])]
+    if width > pixels.shape[1]:
+        pixels = pixels[:, _nearest(width, pixels.shape[1])]
+    # Defects are rare, so counting their pixels alone is far cheaper than pooling every type.
+    rows, columns = np.nonzero(pixels)
+    types = pixels[rows, columns]
+    cells = _cells(pixels.shape[0], height)[rows] * width + _cells(pixels.shape[1], width)[columns]
+    shrunk = np.zeros(height * width, np.uint8)
+    ignored = types == IGNORE
+    if ignored.any():
+        pixels_of_cell = np.outer(
+            np.bincount(_cells(pixels.shape[0], height)),
+            np.bincount(_cells(pixels.shape[1], width)),
+        )
+        counts = np.bincount(cells[ignored], minlength=shrunk.size)
+        shrunk[counts == pixels_of_cell.ravel()] = IGNORE
+        cells, types = cells[~ignored], types[~ignored]
+    marked, cell = np.unique(cells, return_inverse=True)
+    ids, type_ = np.unique(types, return_inverse=True)
+    counts = np.bincount(cell * ids.size + type_, minlength=marked.size * ids.size)
+    if marked.size:
+        shrunk[marked] = ids[counts.reshape(marked.size, ids.size).argmax(axis=1)]
+    return shrunk.reshape(height, width, 1)
+
+
+def _cells(length: int, new_length: int) -> np.ndarray:
+    """The cell of the result that the centre of each pixel lies in, in whole numbers."""
+    return (2 * np.arange(length) + 1) * new_length // (2 * length)
+
+
+def _nearest(new_length: int, length: int) -> np.ndarray:
+    """The pixel that the centre of each cell of the result lies in."""
+    return _cells(new_length, length)
