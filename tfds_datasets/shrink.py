@@ -33,36 +33,29 @@ def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         raise ValueError(f"Argument `size` must be two numbers from 1 up. Received: {size}")
     pixels = mask[..., 0]
     if height > pixels.shape[0]:
-        pixels = pixels[_nearest(height, pixels.shape[0])]
+        pixels = pixels[_cells(height, pixels.shape[0])]
     if width > pixels.shape[1]:
-        pixels = pixels[:, _nearest(width, pixels.shape[1])]
+        pixels = pixels[:, _cells(width, pixels.shape[1])]
+    row_cells, column_cells = _cells(pixels.shape[0], height), _cells(pixels.shape[1], width)
     # Defects are rare, so counting their pixels alone is far cheaper than pooling every type.
-    rows, columns = np.nonzero(pixels)
-    types = pixels[rows, columns]
-    cells = _cells(pixels.shape[0], height)[rows] * width + _cells(pixels.shape[1], width)[columns]
+    rows, columns = np.divmod(np.flatnonzero(pixels != 0), pixels.shape[1])
+    types, cells = pixels[rows, columns], row_cells[rows] * width + column_cells[columns]
     shrunk = np.zeros(height * width, np.uint8)
     ignored = types == IGNORE
     if ignored.any():
-        pixels_of_cell = np.outer(
-            np.bincount(_cells(pixels.shape[0], height)),
-            np.bincount(_cells(pixels.shape[1], width)),
-        )
+        pixels_of_cell = np.outer(np.bincount(row_cells), np.bincount(column_cells)).ravel()
         counts = np.bincount(cells[ignored], minlength=shrunk.size)
-        shrunk[counts == pixels_of_cell.ravel()] = IGNORE
-        cells, types = cells[~ignored], types[~ignored]
-    marked, cell = np.unique(cells, return_inverse=True)
-    ids, type_ = np.unique(types, return_inverse=True)
-    counts = np.bincount(cell * ids.size + type_, minlength=marked.size * ids.size)
-    if marked.size:
-        shrunk[marked] = ids[counts.reshape(marked.size, ids.size).argmax(axis=1)]
+        shrunk[counts == pixels_of_cell] = IGNORE
+        types, cells = types[~ignored], cells[~ignored]
+    if types.size:
+        ids, index = np.unique(types, return_inverse=True)
+        counts = np.bincount(cells * ids.size + index, minlength=shrunk.size * ids.size)
+        counts = counts.reshape(shrunk.size, ids.size)
+        marked = np.unique(cells)
+        shrunk[marked] = ids[counts[marked].argmax(axis=1)]
     return shrunk.reshape(height, width, 1)
 
 
 def _cells(length: int, new_length: int) -> np.ndarray:
-    """The cell of the result that the centre of each pixel lies in, in whole numbers."""
+    """Which of `new_length` cells the centre of each of `length` pixels lies in, exactly."""
     return (2 * np.arange(length) + 1) * new_length // (2 * length)
-
-
-def _nearest(new_length: int, length: int) -> np.ndarray:
-    """The pixel that the centre of each cell of the result lies in."""
-    return _cells(new_length, length)

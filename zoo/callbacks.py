@@ -117,6 +117,22 @@ class Backup(keras.callbacks.Callback):
         return max(self.directory.glob("epoch_*"), default=None)
 
 
+class ShortNames(keras.callbacks.Callback):
+    """Takes the name of the output from each figure: `val_iou`, however many heads a model has.
+
+    It must be the first callback, so that all others see the short names.
+    """
+
+    OUTPUTS = ("mask_logits_", "label_logits_")
+    LONG = "loss"  # the losses of the heads would otherwise be one name
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in list(logs or {}):
+            for output in self.OUTPUTS:
+                if output in name and not name.endswith(self.LONG):
+                    logs[name.replace(output, "")] = logs.pop(name)
+
+
 class StopAtNaN(keras.callbacks.Callback):
     """Stops training when the loss is no number, and says where the last good weights are."""
 

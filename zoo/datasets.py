@@ -8,6 +8,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 import tfds_datasets
+from tfds_datasets.shrink import shrink_mask
 
 _SOURCE_FILE = "built_from.txt"  # beside the files of TFDS; the path of the user's folder
 
@@ -84,7 +85,8 @@ def read_examples(
       builder: a built data set.
       split: "train", "test", a part of one, such as "test[:100]", or several: "train+test".
       folds: keep these folds; None keeps all.
-      image_size: (H, W) to resize to, the mask by nearest neighbour; None keeps every size.
+      image_size: (H, W) to resize to, the mask so that thin defects survive, see `shrink_mask`;
+        None keeps every size.
       mask_feature: which feature is the mask.
 
     Returns:
@@ -113,7 +115,8 @@ def read_examples(
         if image_size is not None:
             image = tf.image.resize(image, image_size, method="area")
             image = tf.cast(tf.round(image), tf.uint8)
-            mask = tf.image.resize(mask, image_size, method="nearest")
+            mask = tf.numpy_function(lambda m: shrink_mask(m, image_size), [mask], tf.uint8)
+            mask.set_shape((*image_size, 1))
         return {
             "image": image,
             "mask": mask,

@@ -14,6 +14,8 @@ from zoo.gallery import Gallery
 from zoo.metrics import segmentation
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.boundary import boundary_f1
+from zoo.metrics.boxes import BoxCounts
+from zoo.metrics.labels import label_scores
 from zoo.metrics.segmentation import IGNORE
 from zoo.metrics.threshold_overlap import ThresholdOverlap
 from zoo.samples import Sample, is_defective
@@ -65,8 +67,9 @@ def evaluate(
       `defect_dice`, `boundary_f1`) and of the summed pixels of all images (`set_iou`, `set_dice`);
       `hits`, the defective images whose highest score is on the defect; the figures of
       `AnomalyEvaluator`; the confusion table of images with its rates; `pixel_confusion` and
-      `mean_iou` without background and with; `per_type`; `at_thresholds`, those of
-      UNet_Industrial; `oracle`, the best thresholds of these very images; `per_image` and
+      `mean_iou` without background and with; `labels`, of `label_scores`, where types are told
+      apart, and `boxes`, of `BoxCounts`, where they are drawn; `per_type`; `at_thresholds`, those
+      of UNet_Industrial; `oracle`, the best thresholds of these very images; `per_image` and
       `per_region`. None stands where a figure is undefined, and `reasons` says why.
 
     Raises:
@@ -112,6 +115,8 @@ class _Measurement:
         self.index = None if self.threshold is None else self.overlap.index(self.threshold)
         self.class_names = list(class_names)
         self.types = np.zeros((len(class_names),) * 2, np.int64)
+        self.labels = np.zeros((len(class_names),) * 2, np.int64)
+        self.boxes = BoxCounts()
         self.mode = mode
         self.by_group = by_group
         self.evaluators: dict[str, AnomalyEvaluator] = {}
@@ -134,8 +139,14 @@ class _Measurement:
         )
         levels = segmentation.threshold_levels(sample.anomaly_map, self.overlap.thresholds)
         counts, iou, dice = self.overlap.update(levels, mask, defective)
+        rejected = None if self.score_threshold is None else sample.score > self.score_threshold
         if sample.types is not None:
             self.types += segmentation.confusion_matrix(sample.types, mask, len(self.types))
+        if sample.defect_type is not None and rejected is not None:
+            found = sample.defect_type if rejected else GOOD
+            self.labels[tuple(map(self.class_names.index, (sample.label, found)))] += 1
+        if sample.boxes is not None and defective:
+            self.boxes.add(sample.boxes, binary)
         row = {
             "file_name": sample.file_name,
             "label": sample.label,
@@ -153,7 +164,6 @@ class _Measurement:
         self.rows.append(row)
         channels = 1 if sample.image is None else sample.image.shape[-1]
         self.image_shape = max(self.image_shape, (*mask.shape, channels))
-        rejected = None if self.score_threshold is None else sample.score > self.score_threshold
         self.gallery.offer(
             {**row, "rejected": rejected},
             image=sample.image,
@@ -192,6 +202,8 @@ class _Measurement:
             **(self._groups() if self.by_group else {}),
             **tables.decisions(scores, defective, self.score_threshold),
             **self._confusion(),
+            "labels": label_scores(self.labels, self.class_names) if self.labels.any() else None,
+            "boxes": self.boxes.result(),
             "per_type": tables.per_type(rows, self.score_threshold),
             "at_thresholds": tables.at_thresholds(
                 self.overlap if self.probabilities else None, scores, defective

@@ -4,6 +4,8 @@ An epoch's order, crops and augmentation depend on the seed and the number of th
 resumed run sees what an unbroken one would have seen.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 from absl import logging
@@ -15,20 +17,26 @@ from zoo.recipe import Recipe
 CACHE_BYTES = 2**30  # decoded examples up to this size are kept in memory, more are streamed
 SHUFFLE_EXAMPLES = 1024
 CROP_NUMBERS = 5  # random numbers that place one crop
+MASK_ONLY = {"mask_logits": 1}  # what most models learn
 EVALUATION_PIXELS = 2**20  # whole images of one size are batched up to this many pixels
 
 
-def training_batches(builder, recipe: Recipe, first_epoch: int = 0) -> tf.data.Dataset:
+def training_batches(
+    builder, recipe: Recipe, first_epoch: int = 0, outputs: Mapping[str, int] = MASK_ONLY
+) -> tf.data.Dataset:
     """Batches for `fit`, from epoch `first_epoch` to the last one of the recipe.
 
     Args:
       builder: a built data set.
       recipe: its data, sampling, crop, augmentation, batch and epoch fields are used.
       first_epoch: 0, or the epoch to resume at.
+      outputs: which of a model's outputs learn, `mask_logits`, `label_logits` or both, and how
+        many channels each has.
 
     Returns:
-      Pairs of an image float32 [B, H, W, C] in [0, 1] and a dict of `mask_logits`, the mask
-      uint8 [B, H, W, 1].
+      Pairs of an image float32 [B, H, W, C] in [0, 1] and a dict of what each output shall be:
+      `mask_logits` the mask uint8 [B, H, W, 1], `label_logits` the label int64 [B], 0 for good and,
+      in a model of two labels, 1 for any defect.
 
     Raises:
       ValueError: there is no example to learn from, or the images' sizes do not fit the recipe.
@@ -48,7 +56,7 @@ def training_batches(builder, recipe: Recipe, first_epoch: int = 0) -> tf.data.D
                 )
                 crop_numbers, numbers = numbers[:CROP_NUMBERS], numbers[CROP_NUMBERS:]
                 image, mask = _crop(example["image"], example["mask"], size, crop_numbers)
-                return image, mask, numbers
+                return image, mask, example["label"], numbers
 
             parts.append(
                 stream.shuffle(SHUFFLE_EXAMPLES, seed=recipe.seed * 100_003 + epoch)
@@ -63,7 +71,7 @@ def training_batches(builder, recipe: Recipe, first_epoch: int = 0) -> tf.data.D
     def join(*parts):
         if len(streams) > 1:
             parts = [tf.concat(part, axis=0) for part in zip(*parts)]
-        image, mask, numbers = parts
+        image, mask, label, numbers = parts
         image, mask = augment.augment(
             tf.cast(image, tf.float32) / 255.0,
             mask,
@@ -71,7 +79,7 @@ def training_batches(builder, recipe: Recipe, first_epoch: int = 0) -> tf.data.D
             symmetry=recipe.augmentation,
             **strengths,
         )
-        return image, {"mask_logits": mask}
+        return image, _targets(outputs, mask, label)
 
     return (
         tf.data.Dataset.range(first_epoch, recipe.epochs)
@@ -98,16 +106,28 @@ def same_size_batches(examples: tf.data.Dataset) -> tf.data.Dataset:
     )
 
 
-def validation_batches(examples: tf.data.Dataset) -> tf.data.Dataset:
-    """Pairs for `fit(validation_data=)`, of whole images."""
+def validation_batches(
+    examples: tf.data.Dataset, outputs: Mapping[str, int] = MASK_ONLY
+) -> tf.data.Dataset:
+    """Pairs as `training_batches` has them, for `fit(validation_data=)`, of whole images."""
 
     def pair(batch):
-        return tf.cast(batch["image"], tf.float32) / 255.0, {"mask_logits": batch["mask"]}
+        image = tf.cast(batch["image"], tf.float32) / 255.0
+        return image, _targets(outputs, batch["mask"], batch["label"])
 
     batches = same_size_batches(examples).map(pair).cache()
     # Keras warns at the end of data whose length it was not told; counting also fills the cache.
     count = batches.reduce(np.int64(0), lambda total, _: total + 1)
     return batches.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def _targets(outputs, mask, label) -> dict:
+    targets = {}
+    if "mask_logits" in outputs:
+        targets["mask_logits"] = mask
+    if "label_logits" in outputs:
+        targets["label_logits"] = tf.minimum(label, outputs["label_logits"] - 1)
+    return targets
 
 
 def _cached_streams(builder, recipe):

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -90,6 +91,20 @@ def overlay_types(image: np.ndarray, mask: np.ndarray, alpha: float = ALPHA) -> 
     for defect_type in np.unique(mask[mask > 0]).tolist():
         picture = overlay(picture, mask == defect_type, type_color(defect_type), alpha)
     return picture
+
+
+def with_box(picture: np.ndarray, box: Sequence[float]) -> np.ndarray:
+    """Draws the outline of a box [ymin, xmin, ymax, xmax] in [0, 1] on RGB uint8 [H, W, 3]."""
+    height, width = picture.shape[:2]
+    top, left, bottom, right = np.array(box) * (height, width, height, width)
+    image = Image.fromarray(picture)
+    thickness = max(2, round(max(height, width) / 300))
+    ImageDraw.Draw(image).rectangle(
+        (left, top, max(right - 1, left), max(bottom - 1, top)),
+        outline=type_color(1),
+        width=thickness,
+    )
+    return np.asarray(image)
 
 
 def color_types(mask: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from absl import logging
 from builders.atomic import replacing
 from tfds_datasets.images import BrokenImageError, read_image
 from zoo import image_files, pictures
-from zoo.predictor import index_mask
+from zoo.predictor import defect_type, index_mask
 
 
 def predict_files(
@@ -40,7 +40,8 @@ def predict_files(
     Yields:
       `file`; `score`; `defect`, whether the score exceeds the threshold; `label`, a class name;
       `defect_pixels`, `defect_fraction` and `box`, [ymin, xmin, ymax, xmax] in [0, 1] or None, of
-      the mask; `mask` and `overlay`, paths in `output_dir`; `milliseconds` of the model. For a
+      the mask; `boxes`, dicts of `box` and `score` with the surest first, where the model draws
+      them; `mask` and `overlay`, paths in `output_dir`; `milliseconds` of the model. For a
       broken file: `file` and `error`.
 
     Raises:
@@ -95,10 +96,8 @@ def _rows(predictor, inputs, output_dir, batch_size) -> Iterator[dict]:
             start = time.perf_counter()
             outputs = predictor.predict(np.stack([image for _, image, _ in batch]))
             milliseconds = 1000 * (time.perf_counter() - start) / len(batch)
-            for (item, image, _), probability, score in zip(
-                batch, outputs["mask"], outputs["score"]
-            ):
-                row = _write_result(predictor, item, image, probability, float(score), output_dir)
+            for index, (item, image, _) in enumerate(batch):
+                row = _write_result(predictor, item, image, outputs, index, output_dir)
                 yield {**row, "milliseconds": round(milliseconds, 2)}
 
 
@@ -110,15 +109,18 @@ def _read(file: pathlib.Path, channels: int):
         return None, str(error)
 
 
-def _write_result(
-    predictor, item: image_files.Input, image, probability, score, output_dir
-) -> dict:
-    mask = index_mask(probability, predictor.threshold)
+def _write_result(predictor, item: image_files.Input, image, outputs, index, output_dir) -> dict:
+    score = float(outputs["score"][index])
+    mask = index_mask(outputs["mask"][index], predictor.threshold)
+    boxes = _boxes(outputs, index)
     written = [
         image_files.result_path(output_dir, item.stem, ending)
         for ending in image_files.RESULT_ENDINGS
     ]
-    overlay = pictures.with_legend(pictures.overlay_types(image, mask), predictor.class_names[1:])
+    overlay = pictures.overlay_types(image, mask)
+    for box in boxes:
+        overlay = pictures.with_box(overlay, box["box"])
+    overlay = pictures.with_legend(overlay, predictor.class_names[1:])
     for path, content in zip(
         written, (pictures.index_png_bytes(mask), pictures.png_bytes(overlay))
     ):
@@ -131,10 +133,11 @@ def _write_result(
         "file": str(item.file),
         "score": score,
         "defect": defect,
-        "label": _defect_type(names, probability, mask) if defect else names[0],
+        "label": defect_type(names, outputs, index, mask) if defect else names[0],
         "defect_pixels": pixels,
         "defect_fraction": pixels / mask.size,
         "box": bounding_box(mask),
+        **({"boxes": boxes} if "box" in outputs else {}),
         **{
             name: path.relative_to(output_dir).as_posix()
             for name, path in zip(("mask", "overlay"), written)
@@ -142,10 +145,9 @@ def _write_result(
     }
 
 
-def _defect_type(class_names: list[str], probability: np.ndarray, mask: np.ndarray) -> str:
-    """Name of the defect type with the largest area or, without any, the highest probability."""
-    if probability.shape[-1] == 1:
-        return class_names[1] if len(class_names) == 2 else "defect"
-    if mask.any():
-        return class_names[np.bincount(mask[mask > 0]).argmax()]
-    return class_names[1 + probability[..., 1:].max(axis=(0, 1)).argmax()]
+def _boxes(outputs, index) -> list[dict]:
+    """The boxes that a model drew; the empty ones that fill up a batch are left out."""
+    if "box" not in outputs:
+        return []
+    pairs = zip(outputs["box"][index].tolist(), outputs["box_score"][index].tolist())
+    return [{"box": box, "score": score} for box, score in pairs if score > 0]

@@ -11,13 +11,17 @@ import numpy as np
 from builders import predictions, run_dir
 from zoo.modules import module_folder
 
+_ANSWERS = ("mask", "score", "label", "box", "box_score")
+
 
 class Predictor(NamedTuple):
     """A model with what is needed to read its answers.
 
     Attributes:
       predict: from images uint8 [B, H, W, C] to a dict of `mask`, probabilities float32
-        [B, H, W, K], and `score` float32 [B].
+        [B, H, W, K], and `score` float32 [B]; a model of labels adds their probabilities, `label`
+        float32 [B, L], and one of boxes `box` float32 [B, N, 4] and `box_score` float32 [B, N], as
+        `builders.predictions` has them.
       recipe: the recipe as a dict.
       calibration: thresholds as a dict; empty for a model without any.
     """
@@ -49,7 +53,7 @@ def from_model(model: keras.Model, recipe: dict, calibration: dict | None = None
 
     def predict(images):
         outputs = full.predict_on_batch(images.astype(np.float32) / 255.0)
-        return {key: outputs[key] for key in ("mask", "score")}
+        return {key: outputs[key] for key in _ANSWERS if key in outputs}
 
     return Predictor(predict, recipe, calibration or {})
 
@@ -87,6 +91,29 @@ def index_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
     return np.where(defect, 1 + np.argmax(probability[..., 1:], axis=-1), 0).astype(np.uint8)
 
 
+def defect_type(class_names: list[str], outputs: dict, index: int, mask: np.ndarray) -> str:
+    """Names the type of the defect in one image, given that there is one.
+
+    The likeliest one where the model knows image labels; else that of the largest area, or, where
+    nothing is marked, of the highest probability of any pixel.
+
+    Args:
+      class_names: good first.
+      outputs: of `Predictor.predict`.
+      index: of the image in its batch.
+      mask: its index mask uint8 [H, W].
+    """
+    probability = outputs["mask"][index]
+    label = outputs.get("label")
+    if label is not None and label.shape[-1] == len(class_names) > 2:
+        return class_names[1 + int(label[index, 1:].argmax())]
+    if probability.shape[-1] == 1:
+        return class_names[1] if len(class_names) == 2 else "defect"
+    if mask.any():
+        return class_names[np.bincount(mask[mask > 0]).argmax()]
+    return class_names[1 + probability[..., 1:].max(axis=(0, 1)).argmax()]
+
+
 def _from_module(source: str, modules_dir) -> Predictor:
     import tensorflow as tf  # a module is a SavedModel: only TensorFlow reads it
 
@@ -106,7 +133,7 @@ def _from_module(source: str, modules_dir) -> Predictor:
 
     def predict(images):
         outputs = serve(image=tf.constant(images))
-        return {key: outputs[key].numpy() for key in ("mask", "score")}
+        return {key: outputs[key].numpy() for key in _ANSWERS if key in outputs}
 
     predict.module = module  # its variables live only as long as it does
     return Predictor(predict, _asset(module, "recipe"), _asset(module, "calibration"))

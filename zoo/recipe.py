@@ -32,7 +32,8 @@ class Recipe:
     mask_feature: str = _field("feature that holds the mask to learn: mask or weak_mask", "mask")
 
     image_size: tuple[int, int] | None = _field(
-        "height,width that images are resized to, masks by nearest neighbour; none: as they are",
+        "height,width that images are resized to, masks so that thin defects survive; none: as they "
+        "are",
         None,
     )
     crop_size: tuple[int, int] | None = _field(
@@ -63,12 +64,19 @@ class Recipe:
     blur: float = _field("largest standard deviation of a random blur, in pixels", 0.0)
     noise: float = _field("largest standard deviation of random noise, of the full range", 0.0)
 
-    loss: str = _field(
-        "keys of zoo.losses.LOSSES with + between them: ce, bce, dice, focal, tversky, lovasz, ...",
+    loss: str | None = _field(
+        "keys of zoo.losses.LOSSES with + between them: ce, bce, dice, focal, tversky, lovasz, "
+        "...; none: masks are not learnt, only the labels of images",
         "bce_dice",
     )
     class_weights: tuple[float, ...] | None = _field(
         "weights of the pixels of each class in ce and focal, background first; none: alike", None
+    )
+    label_weights: tuple[float, ...] | None = _field(
+        "weights of the images of each label in the loss of labels, good first; none: alike", None
+    )
+    loss_weights: tuple[float, float] = _field(
+        "weights of the loss of masks and of that of labels, where a model has both", (1.0, 1.0)
     )
     optimizer: str = _field(
         "key of zoo.optimizers.OPTIMIZERS: adamw, adam_clipped or rmsprop", "adamw"
@@ -165,7 +173,7 @@ def parse_field(field: dataclasses.Field, text: str):
     Raises:
       ValueError: the text is no value of the field's type.
     """
-    if field.type is str:
+    if "str" in type_name(field):
         return text
     try:
         if "tuple" in type_name(field):

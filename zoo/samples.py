@@ -9,7 +9,7 @@ from tfds_datasets.features import GOOD
 from tfds_datasets.images import read_image
 from zoo import ground_truth, maps
 from zoo.metrics.regions import Region
-from zoo.predictor import Predictor, defect_probability, index_mask
+from zoo.predictor import Predictor, defect_probability, defect_type, index_mask
 
 
 class Sample(NamedTuple):
@@ -23,6 +23,9 @@ class Sample(NamedTuple):
       anomaly_map: float [H, W], higher where a defect is likelier.
       score: of the image, higher where it is more likely defective.
       types: the predicted mask, uint8 [H, W] as `mask`; None where no types are predicted.
+      defect_type: the type it would have if it were judged defective; None as for `types`.
+      boxes: the predicted ones, float [N, 4], [ymin, xmin, ymax, xmax] in [0, 1], the surest first;
+        None where the model draws none.
       regions: the annotated regions of an image of MVTec LOCO; None takes them from the mask.
     """
 
@@ -33,6 +36,8 @@ class Sample(NamedTuple):
     anomaly_map: np.ndarray
     score: float
     types: np.ndarray | None = None
+    defect_type: str | None = None
+    boxes: np.ndarray | None = None
     regions: list[Region] | None = None
 
 
@@ -50,7 +55,9 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
         probability = defect_probability(outputs["mask"])
         names = batch.get("file_name", [""] * len(probability))
         for index, name in enumerate(names):
-            channels = outputs["mask"][index]
+            types = None
+            if outputs["mask"].shape[-1] > 1:
+                types = index_mask(outputs["mask"][index], predictor.threshold)
             yield Sample(
                 file_name=name.decode() if isinstance(name, bytes) else str(name),
                 label=predictor.class_names[int(batch["label"][index])],
@@ -58,7 +65,11 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
                 mask=batch["mask"][index, ..., 0],
                 anomaly_map=probability[index],
                 score=float(outputs["score"][index]),
-                types=index_mask(channels, predictor.threshold) if channels.shape[-1] > 1 else None,
+                types=types,
+                defect_type=None
+                if types is None
+                else defect_type(predictor.class_names, outputs, index, types),
+                boxes=_boxes(outputs, index),
             )
 
 
@@ -108,6 +119,13 @@ def saved_samples(
 def is_defective(sample: Sample) -> bool:
     """Whether the image is labelled with a defect."""
     return sample.label != GOOD
+
+
+def _boxes(outputs, index) -> np.ndarray | None:
+    """The boxes of one image without the empty ones that fill up its row."""
+    if "box" not in outputs:
+        return None
+    return outputs["box"][index][outputs["box_score"][index] > 0]
 
 
 def _image(item, shape) -> np.ndarray | None:

@@ -12,6 +12,7 @@ from absl import logging
 import builders
 from builders import run_dir
 from builders.atomic import replacing, write_json
+from tfds_datasets.features import GOOD
 from zoo import (
     augment,
     callbacks,
@@ -20,11 +21,11 @@ from zoo import (
     input_pipeline,
     losses,
     measure,
+    objectives,
     optimizers,
     predictor,
 )
 from zoo.calibration import refuse_test_split
-from zoo.metrics.segmentation import SetIoU
 from zoo.recipe import Recipe
 from zoo.threshold_rules import RULES, parse_rule, require_images
 
@@ -123,23 +124,25 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
     with run_dir.dtype_policy(precision):
         model = builders.build(recipe.builder, **recipe.builder_args)
+    outputs = objectives.learning_outputs(model, recipe)
     model.compile(
         optimizer=optimizers.build(recipe, model.trainable_variables),
-        loss={"mask_logits": losses.get_loss(recipe.loss, recipe.class_weights)},
-        metrics={"mask_logits": [SetIoU(recipe.builder_args.get("num_classes", 1))]},
+        **objectives.of_outputs(recipe, outputs),
         jit_compile=hardware.resolve_xla(recipe.xla),
     )
 
     validation = _validation_examples(recipe, builder)
-    validation_batches = input_pipeline.validation_batches(validation)
-    training_callbacks = _callbacks(recipe, partial, validation, tensorboard=tensorboard)
+    validation_batches = input_pipeline.validation_batches(validation, outputs)
+    monitor = objectives.monitored(outputs)
+    training_callbacks = _callbacks(recipe, partial, validation, monitor, tensorboard=tensorboard)
     if measure_every is not None:  # first, so that all others see its figures
-        training_callbacks.insert(0, callbacks.MeasureAnomaly(validation_batches, measure_every))
+        batches = input_pipeline.validation_batches(validation)
+        training_callbacks.insert(0, callbacks.MeasureAnomaly(batches, measure_every))
     backup = training_callbacks[-1]
     first_epoch = backup.restore(model)
     if not backup.stopped and first_epoch < recipe.epochs:
         model.fit(
-            input_pipeline.training_batches(builder, recipe, first_epoch),
+            input_pipeline.training_batches(builder, recipe, first_epoch, outputs),
             validation_data=validation_batches,
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
@@ -163,20 +166,26 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     run_dir.save_model(model, recipe.to_dict(), partial)
 
 
-def _callbacks(recipe, partial, validation, *, tensorboard) -> list[keras.callbacks.Callback]:
+def _callbacks(
+    recipe, partial, validation, monitor, *, tensorboard
+) -> list[keras.callbacks.Callback]:
     """The callbacks of `fit`; `Backup` is the last one."""
     counting = {}
     if recipe.early_stopping_patience is not None:
         counting["early_stopping"] = keras.callbacks.EarlyStopping(
-            monitor="val_iou", mode="max", patience=recipe.early_stopping_patience, verbose=1
+            monitor=monitor, mode="max", patience=recipe.early_stopping_patience, verbose=1
         )
     if recipe.reduce_lr_patience is not None:
         counting["reduce_lr"] = keras.callbacks.ReduceLROnPlateau(
-            monitor="val_iou", mode="max", patience=recipe.reduce_lr_patience, factor=0.5, verbose=1
+            monitor=monitor, mode="max", patience=recipe.reduce_lr_patience, factor=0.5, verbose=1
         )
     defective = validation.filter(lambda example: example["label"] > 0).take(PICTURED_IMAGES)
     batch = next(input_pipeline.same_size_batches(defective).as_numpy_iterator(), None)
-    chosen = [callbacks.StopAtNaN(partial / "backup"), *counting.values()]
+    chosen = [
+        callbacks.ShortNames(),
+        callbacks.StopAtNaN(partial / "backup"),
+        *counting.values(),
+    ]
     if batch is not None:
         chosen.append(callbacks.EpochPictures(partial / "epochs", batch["image"], batch["mask"]))
     if tensorboard:
@@ -185,7 +194,7 @@ def _callbacks(recipe, partial, validation, *, tensorboard) -> list[keras.callba
                 "--tensorboard needs TensorBoard: pip install 'defect-zoo[tensorboard]'"
             )
         chosen.append(keras.callbacks.TensorBoard(partial / "tensorboard"))
-    return [*chosen, callbacks.Backup(partial / "backup", counting, monitor="val_iou")]
+    return [*chosen, callbacks.Backup(partial / "backup", counting, monitor=monitor)]
 
 
 def _measure(recipe, builder, partial):
@@ -211,7 +220,8 @@ def _validation_examples(recipe, builder):
 
 def _check_choices(recipe):
     """Raises where a recipe names a loss, an optimizer or an augmentation that there is not."""
-    losses.get_loss(recipe.loss, recipe.class_weights)
+    if recipe.loss is not None:
+        losses.get_loss(recipe.loss, recipe.class_weights)
     augment.check_strengths({name: getattr(recipe, name) for name in augment.LIMITS})
     for field, registry in (
         ("optimizer", optimizers.OPTIMIZERS),
@@ -226,13 +236,14 @@ def _check_choices(recipe):
 
 def _check_types(recipe, builder):
     """Raises where a model of several types has not one channel for each class of the data."""
-    num_classes = recipe.builder_args.get("num_classes", 1)
     names = builder.info.features["label"].names
-    if num_classes not in (1, len(names)):
-        raise ValueError(
-            "Recipe field `builder_args` must have num_classes 1, for any defect, or "
-            f"{len(names)}, for background, {', '.join(names[1:])}. Received: {num_classes}"
-        )
+    for argument, any_defect, first in (("num_classes", 1, "background"), ("num_labels", 2, GOOD)):
+        count = recipe.builder_args.get(argument, any_defect)
+        if count not in (any_defect, len(names)):
+            raise ValueError(
+                f"Recipe field `builder_args` must have {argument} {any_defect}, for any defect, "
+                f"or {len(names)}, for {', '.join([first, *names[1:]])}. Received: {count}"
+            )
 
 
 def _check_rules(recipe, builder):
