@@ -3,17 +3,19 @@
 import keras
 from keras import ops
 
+from zoo.schedules import SCHEDULES
+
 
 def adamw(recipe) -> keras.optimizers.Optimizer:
     """AdamW; gradients are clipped, since a batch without defects can be far from the others."""
     return keras.optimizers.AdamW(
-        _learning_rate(recipe), weight_decay=recipe.weight_decay, global_clipnorm=1.0
+        SCHEDULES[recipe.schedule](recipe), weight_decay=recipe.weight_decay, global_clipnorm=1.0
     )
 
 
 def adam_clipped(recipe) -> keras.optimizers.Optimizer:
     """Adam with every gradient clipped to 0.4, as in antillia's FlexUNet projects."""
-    return keras.optimizers.Adam(_learning_rate(recipe), clipvalue=0.4)
+    return keras.optimizers.Adam(SCHEDULES[recipe.schedule](recipe), clipvalue=0.4)
 
 
 def rmsprop(recipe) -> keras.optimizers.Optimizer:
@@ -24,7 +26,7 @@ def rmsprop(recipe) -> keras.optimizers.Optimizer:
     round below zero; ours is 1e-7.
     """
     return keras.optimizers.RMSprop(
-        _learning_rate(recipe), rho=0.9, momentum=0.8, epsilon=1e-7, centered=True
+        SCHEDULES[recipe.schedule](recipe), rho=0.9, momentum=0.8, epsilon=1e-7, centered=True
     )
 
 
@@ -42,14 +44,6 @@ def start_like_tensorflow_1(optimizer) -> None:
     for variable in optimizer.variables:
         if variable.path.endswith("velocity"):
             variable.assign(ops.ones_like(variable))
-
-
-def _learning_rate(recipe):
-    if recipe.decay_steps is None:
-        return recipe.learning_rate
-    return keras.optimizers.schedules.ExponentialDecay(
-        recipe.learning_rate, recipe.decay_steps, recipe.decay_rate, staircase=True
-    )
 
 
 OPTIMIZERS = {"adamw": adamw, "adam_clipped": adam_clipped, "rmsprop": rmsprop}

@@ -32,8 +32,8 @@ class Recipe:
     mask_feature: str = _field("feature that holds the mask to learn: mask or weak_mask", "mask")
 
     image_size: tuple[int, int] | None = _field(
-        "height,width that images are resized to, masks so that thin defects survive; none: as they "
-        "are",
+        "height,width that images are resized to, masks so that thin defects survive; "
+        "none: as they are",
         None,
     )
     crop_size: tuple[int, int] | None = _field(
@@ -81,10 +81,15 @@ class Recipe:
     optimizer: str = _field(
         "key of zoo.optimizers.OPTIMIZERS: adamw, adam_clipped or rmsprop", "adamw"
     )
-    learning_rate: float = _field("learning rate at the start", 1e-3)
+    learning_rate: float = _field("learning rate at the start, or the highest of a cycle", 1e-3)
+    schedule: str = _field(
+        "key of zoo.schedules.SCHEDULES: steps, drops every decay_steps; cosine, from the first "
+        "step to the last; one_cycle, up and down again epoch by epoch",
+        "steps",
+    )
     weight_decay: float = _field("decoupled weight decay of adamw", 1e-4)
     decay_steps: int | None = _field(
-        "steps between drops of the learning rate; none: no drops", None
+        "steps between drops of the learning rate by schedule steps; none: no drops", None
     )
     decay_rate: float = _field("factor of each drop", 0.8)
     batch_size: int = _field("images in a training step", 16)

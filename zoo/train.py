@@ -24,6 +24,7 @@ from zoo import (
     objectives,
     optimizers,
     predictor,
+    schedules,
 )
 from zoo.calibration import refuse_test_split
 from zoo.recipe import Recipe
@@ -225,6 +226,7 @@ def _check_choices(recipe):
     augment.check_strengths({name: getattr(recipe, name) for name in augment.LIMITS})
     for field, registry in (
         ("optimizer", optimizers.OPTIMIZERS),
+        ("schedule", schedules.SCHEDULES),
         ("augmentation", augment.SYMMETRIES),
     ):
         if getattr(recipe, field) not in registry:
