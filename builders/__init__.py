@@ -1,23 +1,30 @@
 """Model builders: plain functions from arguments to a `keras.Model`.
 
-Every builder takes `image_shape` (H, W, C), H and W may be None, and `num_classes`, the number of
-mask channels: 1 means defect against good, K > 1 means background and K - 1 defect types. Input
-is float32 [B, H, W, C] in [0, 1]; output is a dict with a subset of `mask_logits` [B, H, W, K],
-`label_logits` [B, L] and `cam` [B, h, w, L], float32 under every dtype policy.
+Every builder takes `image_shape` (H, W, C), H and W may be None. Those of masks take `num_classes`,
+the number of mask channels: 1 means defect against good, K > 1 means background and K - 1 defect
+types. Those of image labels take `num_labels`, good first. Input is float32 [B, H, W, C] in [0, 1];
+output is a dict with a subset of `mask_logits` [B, H, W, K], `label_logits` [B, L] and `cam`
+[B, h, w, L], whose cells divide the image evenly; float32 under every dtype policy.
 """
 
 import keras
 
 from builders.deeplab_v3_plus import deeplab_v3_plus
+from builders.fast_unet import fast_unet
 from builders.flex_unet import flex_unet
+from builders.micro_segmentor import micro_segmentor
 from builders.tiny_unet import tiny_unet
 from builders.unet import unet
+from builders.vgg16_cam import vgg16_cam
 
 BUILDERS = {
     "deeplab_v3_plus": deeplab_v3_plus,
+    "fast_unet": fast_unet,
     "flex_unet": flex_unet,
+    "micro_segmentor": micro_segmentor,
     "tiny_unet": tiny_unet,
     "unet": unet,
+    "vgg16_cam": vgg16_cam,
 }
 
 

@@ -79,17 +79,24 @@ def preprocess(name: str, image):
     Raises:
       ValueError: the name is unknown, or the image has another number of channels.
     """
+    module = sys.modules[_application(name).__module__]
+    # In float32, since bfloat16 has no eight bits for grey levels of 0 to 255 less their mean.
+    image = layers.Rescaling(255.0, dtype="float32", name="grey_levels")(rgb(image))
+    return module.preprocess_input(image)
+
+
+def rgb(image):
+    """Repeats a symbolic grey image [B, H, W, 1] into three channels; leaves one of three.
+
+    Raises:
+      ValueError: the image has another number of channels.
+    """
     if image.shape[-1] not in (1, 3):
         raise ValueError(
             "Argument `image_shape` must have 1 or 3 channels, which is what the networks of "
             f"keras.applications take. Received: {image.shape[-1]} channels"
         )
-    module = sys.modules[_application(name).__module__]
-    # In float32, since bfloat16 has no eight bits for grey levels of 0 to 255 less their mean.
-    image = layers.Rescaling(255.0, dtype="float32", name="grey_levels")(image)
-    if image.shape[-1] == 1:
-        image = ops.repeat(image, 3, axis=-1)
-    return module.preprocess_input(image)
+    return ops.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
 
 
 def _application(name):

@@ -43,6 +43,30 @@ class PadToMultiple(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("defect_zoo")
+class StretchToMultiple(keras.layers.Layer):
+    """Enlarges images bilinearly until height and width are multiples of `multiple`.
+
+    By less than `multiple` pixels. Places in [0, 1] stay where they are, which padding moves.
+    """
+
+    def __init__(self, multiple: int, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, image):
+        height, width = (size + (-size) % self.multiple for size in ops.shape(image)[1:3])
+        return _resized(_resized(image, height, axis=1), width, axis=2)
+
+    def compute_output_shape(self, input_shape):
+        batch, *size, channels = input_shape
+        size = [None if n is None else n + (-n) % self.multiple for n in size]
+        return (batch, *size, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable("defect_zoo")
 class CropLike(keras.layers.Layer):
     """Cuts the middle of the first input to the height and width of the second."""
 
@@ -75,10 +99,11 @@ class BilinearUpsampling(keras.layers.Layer):
         return self._enlarged(self._enlarged(features, axis=1), axis=2)
 
     def _enlarged(self, x, axis):
-        size = ops.shape(x)[axis]
-        places = ops.arange(size, dtype="int32")
-        before = ops.take(x, ops.maximum(places - 1, 0), axis=axis)
-        after = ops.take(x, ops.minimum(places + 1, size - 1), axis=axis)
+        # Slices, not `ops.take`, whose gradient is slow.
+        ends = (slice(0, 1), slice(0, -1), slice(1, None), slice(-1, None))
+        first, start, rest, last = (x[(slice(None),) * axis + (part,)] for part in ends)
+        before = ops.concatenate([first, start], axis=axis)
+        after = ops.concatenate([rest, last], axis=axis)
         # Of the new pixels in an old one, the first half lie before its centre.
         offsets = [(place + 0.5) / self.factor - 0.5 for place in range(self.factor)]
         parts = [
@@ -86,7 +111,7 @@ class BilinearUpsampling(keras.layers.Layer):
             for offset in offsets
         ]
         shape = list(ops.shape(x))
-        shape[axis] = size * self.factor
+        shape[axis] *= self.factor
         return ops.reshape(ops.stack(parts, axis=axis + 1), shape)
 
     def compute_output_shape(self, input_shape):
@@ -96,6 +121,33 @@ class BilinearUpsampling(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("defect_zoo")
+class EnlargeLike(keras.layers.Layer):
+    """Resizes features [B, h, w, C] bilinearly to the height and width of an image."""
+
+    def call(self, features, image):
+        _, height, width, _ = ops.shape(image)
+        return _resized(_resized(features, height, axis=1), width, axis=2)
+
+    def compute_output_shape(self, features_shape, image_shape):
+        return (features_shape[0], *image_shape[1:3], features_shape[3])
+
+
+def _resized(x, size, axis: int):
+    """Resizes axis 1 or 2 of features bilinearly, with pixel centres at halves.
+
+    By ops alone, since `ops.image.resize` to a size that is not known cannot be exported.
+    """
+    before = ops.shape(x)[axis]
+    scale = ops.cast(before, x.dtype) / ops.cast(size, x.dtype)
+    places = (ops.arange(size, dtype=x.dtype) + 0.5) * scale - 0.5
+    floor = ops.floor(places)
+    share = ops.reshape(places - floor, (-1, 1, 1) if axis == 1 else (-1, 1))
+    pixels = [ops.clip(ops.cast(floor, "int32") + step, 0, before - 1) for step in (0, 1)]
+    one, other = (ops.take(x, each, axis=axis) for each in pixels)
+    return one + share * (other - one)
 
 
 def pad_to_multiple(image, multiple: int):
@@ -111,6 +163,14 @@ def crop_like(padded, image):
     if padded.shape[1:3] == image.shape[1:3] and None not in image.shape[1:3]:
         return padded
     return CropLike(name="mask_logits_crop", dtype="float32")(padded, image)
+
+
+def stretch_to_multiple(image, multiple: int):
+    """Stretches a symbolic image [B, H, W, C]; leaves one of a known fitting size as it is."""
+    _, height, width, _ = image.shape
+    if height is not None and width is not None and height % multiple == width % multiple == 0:
+        return image
+    return StretchToMultiple(multiple, dtype="float32", name="stretch")(image)
 
 
 def normalize(x, kind: str | None, name: str):

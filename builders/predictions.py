@@ -1,24 +1,52 @@
-"""From a model's outputs to what a user reads: probabilities and an image score."""
+"""From a model's outputs to what a user reads: probabilities, an image score, labels, boxes."""
 
 from keras import ops
 
+from builders.boxes import boxes, heat_map
+
 
 def predictions(outputs: dict) -> dict:
-    """Adds probabilities and the image score to a model's outputs.
+    """Adds what users read to a model's outputs.
+
+    Where a model has a mask of one channel and labels of several types, the mask decides where a
+    defect is and whether there is one, and the label which type it is: the probability of each
+    type is that of the defect, divided as the labels but good are. So heads that disagree never
+    mark a defect in an image that is called good. Where a model learnt from labels alone (it has a
+    `cam`), the label decides whether.
 
     Args:
-      outputs: a model's output dict with `mask_logits` float32 [B, H, W, K].
+      outputs: a model's output dict with `mask_logits` float32 [B, H, W, K], and maybe
+        `label_logits` [B, L] and `cam` [B, h, w, L].
 
     Returns:
-      A dict with `mask_logits` as given; `mask`, probabilities float32 [B, H, W, K]: sigmoid for
-      one channel, softmax with the background first for more; `score` float32 [B] in [0, 1], the
-      highest defect probability of any pixel.
+      The dict as given, and `mask`, probabilities float32 [B, H, W, K]: sigmoid for one channel,
+      softmax with the background first for more, L channels where labels divide the types;
+      `score` float32 [B] in [0, 1], the highest defect probability of any pixel, or with a `cam`
+      that of the label; with labels, their probabilities `label` [B, L]; with a `cam`, `box`
+      [B, N, 4], [ymin, xmin, ymax, xmax] in [0, 1], and `box_score` [B, N] as `boxes` has them,
+      the score times that of the image, none where the likeliest label is good.
     """
+    found = {**outputs, "mask": _mask(outputs)}
+    defect = found["mask"][..., 0]
+    if found["mask"].shape[-1] > 1:
+        defect = 1.0 - defect
+    found["score"] = ops.max(defect, axis=(1, 2))
+    if "label_logits" in outputs:
+        found["label"] = ops.softmax(outputs["label_logits"], axis=-1)
+    if "cam" in outputs:
+        found["score"] = 1.0 - found["label"][:, 0]
+        heat = heat_map(outputs["cam"], ops.argmax(found["label"], axis=-1))
+        found["box"], hottest = boxes(heat)
+        found["box_score"] = hottest * found["score"][:, None]
+    return found
+
+
+def _mask(outputs):
     logits = outputs["mask_logits"]
-    if logits.shape[-1] == 1:
-        mask = ops.sigmoid(logits)
-        defect = mask[..., 0]
-    else:
-        mask = ops.softmax(logits, axis=-1)
-        defect = 1.0 - mask[..., 0]
-    return {**outputs, "mask": mask, "score": ops.max(defect, axis=(1, 2))}
+    if logits.shape[-1] > 1:
+        return ops.softmax(logits, axis=-1)
+    defect = ops.sigmoid(logits)
+    if "label_logits" not in outputs or outputs["label_logits"].shape[-1] == 2:
+        return defect
+    types = ops.softmax(outputs["label_logits"][:, 1:], axis=-1)
+    return ops.concatenate([1.0 - defect, defect * types[:, None, None, :]], axis=-1)

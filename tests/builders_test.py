@@ -14,10 +14,15 @@ from builders.predictions import predictions
 # Published counts for one channel in and out; a new builder must stand here.
 PARAMETERS = {
     "deeplab_v3_plus": 1_869_873,
+    "fast_unet": 1_987_041,
     "flex_unet": 7_803_985,
+    "micro_segmentor": 522_773,
     "tiny_unet": 1_850_305,
     "unet": 7_768_353,
+    "vgg16_cam": 14_715_714,
 }
+# A classifier's mask has a channel for each label.
+CLASSES = {"vgg16_cam": "num_labels"}
 
 
 def random_image(*shape, seed=0):
@@ -36,7 +41,8 @@ def test_parameters(name):
 @pytest.mark.parametrize("name", builders.BUILDERS)
 @pytest.mark.parametrize("size", [(32, 48), (61, 45), (1, 9)])
 def test_output(name, size):
-    model = builders.build(name, image_shape=(None, None, 3), num_classes=4)
+    classes = {CLASSES.get(name, "num_classes"): 4}
+    model = builders.build(name, image_shape=(None, None, 3), **classes)
     outputs = predictions(model(random_image(2, *size, 3)))
     assert outputs["mask"].shape == (2, *size, 4)
     np.testing.assert_allclose(ops.sum(outputs["mask"], axis=-1), 1.0, atol=1e-5)
@@ -49,9 +55,11 @@ def test_every_weight_learns(name):
     keras.utils.set_random_seed(0)
     model = builders.build(name, image_shape=(32, 32, 1))
     before = model.get_weights()
-    model.compile(keras.optimizers.SGD(1.0), {"mask_logits": "mse"}, jit_compile=False)
+    losses = dict.fromkeys(model.output, "mse")
+    model.compile(keras.optimizers.SGD(1.0), losses, jit_compile=False)
     image = random_image(2, 32, 32, 1)
-    model.train_on_batch(image, {"mask_logits": image})
+    targets = {key: np.ones((2, *value.shape[1:])) for key, value in model.output.items()}
+    model.train_on_batch(image, targets)
     still = [
         variable.path
         for variable, old in zip(model.weights, before)

@@ -18,13 +18,16 @@ SMALL = {
     "tiny_unet": {},
     "unet": {"base_filters": 2, "dropout_rate": 0.1},
     "flex_unet": {"base_filters": 2, "num_layers": 3},
+    "fast_unet": {"base_filters": 2, "stem_stride": 2, "refine_filters": 2},
+    "micro_segmentor": {"base_filters": 2, "num_labels": 3},
+    "vgg16_cam": {"backbone": "MobileNetV3Small", "num_labels": 3},
 }
 IMAGES = np.random.default_rng(0).random((2, 37, 41, 3)).astype(np.float32)
 
 
 def arguments(name):
-    num_classes = 1 if name == "tiny_unet" else 3
-    return {"image_shape": [None, None, 3], "num_classes": num_classes, **SMALL[name]}
+    classes = {"tiny_unet": {"num_classes": 1}, "vgg16_cam": {}}.get(name, {"num_classes": 3})
+    return {"image_shape": [None, None, 3], **classes, **SMALL[name]}
 
 
 def test_no_builder_is_left_out():
@@ -58,7 +61,8 @@ def test_saved_loaded_and_exported_models_answer_alike(name, tmp_path):
     module = tf.saved_model.load(str(folder))
     assert len(module.trainable_variables) == len(model.trainable_variables)
     found = module(tf.constant(IMAGES))
-    for key in ("mask", "score"):
+    assert set(found) == set(expected)
+    for key in expected:
         np.testing.assert_allclose(found[key], expected[key], atol=1e-5)
 
 

@@ -205,5 +205,5 @@ def test_another_folder_needs_another_data_dir(tmp_path):
     prepare(tmp_path / "mine")
     prepare(tmp_path / "mine")
     prepare(None)
-    with pytest.raises(ValueError, match="built from .*mine.*another --data_dir for .*yours"):
+    with pytest.raises(ValueError, match=r"built from .*mine.*another --data_dir for .*yours"):
         prepare(tmp_path / "yours")

@@ -132,13 +132,15 @@ def test_killed_run_resumes_and_ends_as_an_unbroken_one(finished, data_dir, tmp_
 
 
 @pytest.mark.parametrize(
-    "settings", [{"mixed_precision": "mixed_bfloat16"}, {"xla": "on"}], ids=["bfloat16", "xla"]
+    "settings",
+    [{"mixed_precision": "mixed_bfloat16"}, {"mixed_precision": "float32", "xla": "on"}],
+    ids=["bfloat16", "xla"],
 )
 def test_cpu_settings_train(settings, data_dir, tmp_path):
     recipe = recipes.get_recipe(MODULE, **{**SMALL, "epochs": 1, **settings})
     run = train(recipe, runs_dir=tmp_path, data_dir=data_dir)
     environment = json.loads((run / "environment.json").read_text())
-    assert environment["precision"] == settings.get("mixed_precision", "float32")
+    assert environment["precision"] == settings["mixed_precision"]
     assert environment["xla"] == str(settings.get("xla") == "on")
     assert all(np.isfinite(weight).all() for weight in weights(run))
 

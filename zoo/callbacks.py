@@ -133,6 +133,22 @@ class ShortNames(keras.callbacks.Callback):
                     logs[name.replace(output, "")] = logs.pop(name)
 
 
+class StopAtAccuracy(keras.callbacks.Callback):
+    """Stops training after an epoch whose training batches were labelled this well.
+
+    As Visual-Inspection stops. It says how well a network remembers, and not how well it judges.
+    """
+
+    def __init__(self, accuracy: float):
+        super().__init__()
+        self.accuracy = accuracy
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["accuracy"] > self.accuracy:
+            self.model.stop_training = True
+            logging.info("Stopped after epoch %d at accuracy %.4f.", epoch + 1, logs["accuracy"])
+
+
 class StopAtNaN(keras.callbacks.Callback):
     """Stops training when the loss is no number, and says where the last good weights are."""
 
@@ -157,6 +173,7 @@ class MeasureAnomaly(keras.callbacks.Callback):
     They stand as `val_image_auroc` and so on in the log, in `history.csv` and in TensorBoard.
 
     Args:
+      model: the whole network, of which the fitted one may be a part.
       batches: pairs of images float32 [B, H, W, C] and a dict of `mask_logits`, the masks uint8
         [B, H, W, 1], as `fit` validates on.
       every: epochs from one measurement to the next.
@@ -164,18 +181,18 @@ class MeasureAnomaly(keras.callbacks.Callback):
 
     FIGURES = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "au_pro@0.3", "au_pro@0.05")
 
-    def __init__(self, batches: Iterable, every: int):
+    def __init__(self, model: keras.Model, batches: Iterable, every: int):
         super().__init__()
         if every < 1:
             raise ValueError(f"Argument `every` must be at least 1 epoch. Received: {every}")
-        self.batches, self.every = batches, every
+        self.network, self.batches, self.every = model, batches, every
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
         evaluator = AnomalyEvaluator(ignore=IGNORE)
         for images, truth in self.batches:
-            outputs = predictions(self.model.predict_on_batch(images))
+            outputs = predictions(self.network.predict_on_batch(images))
             probability = defect_probability(keras.ops.convert_to_numpy(outputs["mask"]))
             masks = np.asarray(truth["mask_logits"])[..., 0]
             for anomaly_map, mask in zip(probability, masks):
@@ -194,18 +211,20 @@ class EpochPictures(keras.callbacks.Callback):
 
     Args:
       directory: receives `epoch_00001.png` and so on.
+      model: the whole network, of which the fitted one may be a part.
       images: uint8 [B, H, W, C].
       masks: uint8 [B, H, W, 1].
     """
 
-    def __init__(self, directory, images: np.ndarray, masks: np.ndarray):
+    def __init__(self, directory, model: keras.Model, images: np.ndarray, masks: np.ndarray):
         super().__init__()
-        self.directory = pathlib.Path(directory)
+        self.directory, self.network = pathlib.Path(directory), model
         self.images, self.masks = images, masks
 
     def on_epoch_end(self, epoch, logs=None):
-        outputs = self.model.predict_on_batch(self.images.astype(np.float32) / 255.0)
-        probability = keras.ops.convert_to_numpy(predictions(outputs)["mask"])[..., 0]
+        outputs = self.network.predict_on_batch(self.images.astype(np.float32) / 255.0)
+        mask = keras.ops.convert_to_numpy(predictions(outputs)["mask"])
+        probability = defect_probability(mask)
         rows = [
             pictures.row(
                 [

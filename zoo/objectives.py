@@ -1,9 +1,13 @@
 """What each output of a model learns: its loss, and the figure that validation watches."""
 
+import keras
+
 from zoo import losses
 from zoo.label_loss import get_label_loss
 from zoo.metrics.labels import BalancedAccuracy
 from zoo.metrics.segmentation import SetIoU
+
+OUTPUTS = ("mask_logits", "label_logits")  # in the order of the recipes' `loss_weights`
 
 
 def learning_outputs(model, recipe) -> dict[str, int]:
@@ -14,7 +18,7 @@ def learning_outputs(model, recipe) -> dict[str, int]:
     """
     outputs = {
         name: model.output[name].shape[-1]
-        for name in ("mask_logits", "label_logits")
+        for name in OUTPUTS
         if name in model.output and (name != "mask_logits" or recipe.loss is not None)
     }
     if not outputs:
@@ -27,22 +31,21 @@ def learning_outputs(model, recipe) -> dict[str, int]:
 
 def of_outputs(recipe, outputs) -> dict:
     """What `compile` needs to know of each output that learns."""
-    known = {
-        "mask_logits": lambda channels: (
-            losses.get_loss(recipe.loss, recipe.class_weights),
-            SetIoU(channels),
-        ),
-        "label_logits": lambda channels: (
-            get_label_loss(recipe.label_weights),
-            BalancedAccuracy(channels),
-        ),
-    }
-    pairs = {name: known[name](channels) for name, channels in outputs.items()}
-    weights = dict(zip(known, recipe.loss_weights))
+    loss, metrics, weights = {}, {}, dict(zip(OUTPUTS, recipe.loss_weights))
+    if "mask_logits" in outputs:
+        loss["mask_logits"] = losses.get_loss(recipe.loss, recipe.class_weights)
+        metrics["mask_logits"] = [SetIoU(outputs["mask_logits"])]
+    if "label_logits" in outputs:
+        loss["label_logits"] = get_label_loss(recipe.label_weights)
+        metrics["label_logits"] = [
+            BalancedAccuracy(outputs["label_logits"]),
+            keras.metrics.SparseCategoricalAccuracy("accuracy"),
+        ]
+    several = len(outputs) > 1
     return {
-        "loss": {name: loss for name, (loss, _) in pairs.items()},
-        "metrics": {name: [metric] for name, (_, metric) in pairs.items()},
-        "loss_weights": {name: weights[name] for name in outputs} if len(outputs) > 1 else None,
+        "loss": loss,
+        "metrics": metrics,
+        "loss_weights": {name: weights[name] for name in outputs} if several else None,
     }
 
 

@@ -98,6 +98,11 @@ class Recipe:
     early_stopping_patience: int | None = _field(
         "epochs without a better validation IoU before training stops; none: never", 15
     )
+    stop_accuracy: float | None = _field(
+        "share of right labels in the training batches of an epoch at which it is the last; "
+        "none: never",
+        None,
+    )
     reduce_lr_patience: int | None = _field(
         "epochs without a better validation IoU before the learning rate halves; none: never", 5
     )

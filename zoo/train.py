@@ -126,7 +126,9 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     with run_dir.dtype_policy(precision):
         model = builders.build(recipe.builder, **recipe.builder_args)
     outputs = objectives.learning_outputs(model, recipe)
-    model.compile(
+    # Shares its layers; Keras wants a target for every output of what it fits.
+    learner = keras.Model(model.input, {name: model.output[name] for name in outputs})
+    learner.compile(
         optimizer=optimizers.build(recipe, model.trainable_variables),
         **objectives.of_outputs(recipe, outputs),
         jit_compile=hardware.resolve_xla(recipe.xla),
@@ -135,14 +137,16 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     validation = _validation_examples(recipe, builder)
     validation_batches = input_pipeline.validation_batches(validation, outputs)
     monitor = objectives.monitored(outputs)
-    training_callbacks = _callbacks(recipe, partial, validation, monitor, tensorboard=tensorboard)
+    training_callbacks = _callbacks(
+        recipe, partial, model, validation, monitor, tensorboard=tensorboard
+    )
     if measure_every is not None:  # first, so that all others see its figures
         batches = input_pipeline.validation_batches(validation)
-        training_callbacks.insert(0, callbacks.MeasureAnomaly(batches, measure_every))
+        training_callbacks.insert(0, callbacks.MeasureAnomaly(model, batches, measure_every))
     backup = training_callbacks[-1]
-    first_epoch = backup.restore(model)
+    first_epoch = backup.restore(learner)
     if not backup.stopped and first_epoch < recipe.epochs:
-        model.fit(
+        learner.fit(
             input_pipeline.training_batches(builder, recipe, first_epoch, outputs),
             validation_data=validation_batches,
             initial_epoch=first_epoch,
@@ -152,14 +156,14 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
             callbacks=training_callbacks,
         )
     if recipe.weights == "best":
-        backup.load_best(model)
+        backup.load_best(learner)
         logging.info("Kept the weights of epoch %d.", backup.best_epoch + 1)
 
     _write_history(partial / "history.csv", backup.history)
     environment = {
         **hardware.describe(),
         "precision": precision,
-        "xla": str(model.jit_compile),
+        "xla": str(learner.jit_compile),
         "training_seconds": round(backup.history[-1]["seconds"], 1),
         "training_steps": len(backup.history) * recipe.steps_per_epoch,
     }
@@ -168,7 +172,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
 
 
 def _callbacks(
-    recipe, partial, validation, monitor, *, tensorboard
+    recipe, partial, model, validation, monitor, *, tensorboard
 ) -> list[keras.callbacks.Callback]:
     """The callbacks of `fit`; `Backup` is the last one."""
     counting = {}
@@ -187,8 +191,12 @@ def _callbacks(
         callbacks.StopAtNaN(partial / "backup"),
         *counting.values(),
     ]
+    if recipe.stop_accuracy is not None:
+        chosen.append(callbacks.StopAtAccuracy(recipe.stop_accuracy))
     if batch is not None:
-        chosen.append(callbacks.EpochPictures(partial / "epochs", batch["image"], batch["mask"]))
+        chosen.append(
+            callbacks.EpochPictures(partial / "epochs", model, batch["image"], batch["mask"])
+        )
     if tensorboard:
         if importlib.util.find_spec("tensorboard") is None:
             raise ValueError(

@@ -6,10 +6,14 @@ A module's handle is `<builder>/<dataset>/<class>`; a recipe is chosen by its na
 import dataclasses
 
 from zoo.recipe import Recipe
-from zoo.recipes import defect_types, tiny_unet
+from zoo.recipes import cam, dagm, defect_types
 
 # Recipes of each module: handle -> recipe name -> what differs from the defaults of `Recipe`.
-RECIPES: dict[str, dict[str, dict]] = {**tiny_unet.RECIPES, **defect_types.RECIPES}
+RECIPES: dict[str, dict[str, dict]] = {
+    **dagm.RECIPES,
+    **defect_types.RECIPES,
+    **cam.RECIPES,
+}
 
 
 def get_recipe(module: str, name: str = "default", **changes) -> Recipe:

@@ -1,4 +1,4 @@
-"""TinyUNet on the ten classes of DAGM 2007 and of what is drawn like them: a defect or none."""
+"""The ten classes of DAGM 2007, and of what is drawn like them: a defect or none."""
 
 _DEFAULT = {
     "builder_args": {"image_shape": [None, None, 1], "num_classes": 1},
@@ -44,11 +44,27 @@ _SMALL = {
     "reduce_lr_patience": 2,
 }
 
+# FastUNet folds blocks of pixels, and sees as much of the surface in larger crops as fast.
+_FAST_CROPS = {"crop_size": (256, 256)}
+
+_ARGS = {
+    "tiny_unet": {},
+    "fast_unet": {"stem_stride": 4},
+    "micro_segmentor": {"num_labels": 2},
+}
+
+
+def _recipes(builder, dataset, changes, mask_feature):
+    default = _DEFAULT | changes | {"mask_feature": mask_feature}
+    default["builder_args"] = default["builder_args"] | _ARGS[builder]
+    if builder != "tiny_unet":
+        return {"default": default | (_FAST_CROPS if "crop_size" in default else {})}
+    return {"default": default, "nvidia": _NVIDIA | {"mask_feature": mask_feature}}
+
+
 RECIPES = {
-    f"tiny_unet/{dataset}/class_{number}{suffix}": {
-        "default": _DEFAULT | changes | {"mask_feature": mask_feature},
-        "nvidia": _NVIDIA | {"mask_feature": mask_feature},
-    }
+    f"{builder}/{dataset}/class_{number}{suffix}": _recipes(builder, dataset, changes, mask_feature)
+    for builder in _ARGS
     for dataset, suffix, mask_feature, changes in (
         ("dagm2007", "", "mask", {}),
         ("dagm_synthetic", "", "weak_mask", _CROPS),

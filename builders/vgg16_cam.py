@@ -1,0 +1,98 @@
+"""A classifier of images whose features show where the evidence lies: VGG16 with a CAM."""
+
+import keras
+from keras import layers, ops
+
+from builders import backbones, blocks
+
+STRIDE = 16  # pixels of the image in a cell of the map, high and wide
+PREPROCESSING = ("imagenet", "unit")
+CAMS = ("exact", "published")
+
+
+def vgg16_cam(
+    *,
+    image_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    num_labels: int = 2,
+    backbone: str = "VGG16",
+    weights: str | None = None,
+    trainable_from: str | None = None,
+    preprocessing: str = "imagenet",
+    cam: str = "exact",
+) -> keras.Model:
+    """Builds a classifier that learns from image labels and maps the evidence for each.
+
+    Source: OlgaChernytska/Visual-Inspection on GitHub, after Zhou et al., "Learning Deep Features
+    for Discriminative Localization", arXiv:1512.04150. Deliberate differences: the average is
+    taken over the features themselves, and the image enters as the backbone was trained, where
+    `cam="published"` and `preprocessing="unit"` do as the original did; images have any size,
+    where it took 224x224; the model returns logits, and maps that nothing stretched to [0, 1].
+
+    Images whose height or width is no multiple of 16 are enlarged to the next one, not padded: so
+    the cells of `cam` divide the image evenly, and a place in [0, 1] on the map is that place on
+    the image.
+
+    Args:
+      image_shape: (H, W, C) of the image; H and W may be None for any size. C is 1 or 3; grey
+        images are repeated into three channels.
+      num_labels: image labels L, good first.
+      backbone: a name in `keras.applications`. VGG16 with two labels has 14,715,714 parameters,
+        of which 7,080,450 are trainable from "block5_conv1" on.
+      weights: of the backbone: None for a random start, "imagenet", or the path of a file.
+      trainable_from: name of the backbone's first layer that learns; those before are frozen, and
+        their batch normalisation with them. None for all.
+      preprocessing: "imagenet", what the backbone was trained on, or "unit", [0, 1] as it is.
+      cam: how features become logits: "exact" averages them, so that the mean of a map and the
+        bias of its label are the logit; "published" takes the highest of 2x2 cells before.
+
+    Returns:
+      A model from `image` [B, H, W, C] in [0, 1] to a dict of `label_logits` [B, L]; `cam`
+      [B, h, w, L] with h and w H / 16 and W / 16, rounded up, the evidence for each label without
+      its bias; and `mask_logits` [B, H, W, K], the logits of each cell by itself, enlarged
+      bilinearly: a channel for each label, or one, of defect against good, for two labels.
+
+    Raises:
+      ValueError: an argument is out of its range, or there are no such weights.
+    """
+    for name, value, valid in (("preprocessing", preprocessing, PREPROCESSING), ("cam", cam, CAMS)):
+        if value not in valid:
+            raise ValueError(
+                f"Argument `{name}` must be one of {', '.join(valid)}. Received: {value!r}"
+            )
+    encoder = backbones.backbone(backbone, weights=weights, output_stride=STRIDE)
+    if trainable_from is not None:
+        _freeze_before(encoder, trainable_from)
+
+    # === Encoder ===
+    image = keras.Input(image_shape, name="image", dtype="float32")
+    x = blocks.stretch_to_multiple(image, STRIDE)
+    x = backbones.preprocess(backbone, x) if preprocessing == "imagenet" else backbones.rgb(x)
+    _, features = encoder(x)
+
+    # === Head ===
+    head = layers.Dense(num_labels, name="label_logits", dtype="float32")
+    x = features
+    if cam == "published":
+        x = layers.MaxPooling2D(2, padding="same", name="head_pool", dtype="float32")(x)
+    x = layers.GlobalAveragePooling2D(name="head_mean", dtype="float32")(x)
+    label_logits, cell_logits = head(x), head(features)
+
+    # === Maps: what the head makes of nothing is its bias ===
+    evidence = cell_logits - head(ops.zeros_like(x))[:, None, None]
+    if num_labels == 2:  # a softmax of two is a sigmoid of their difference
+        cell_logits = cell_logits[..., 1:] - cell_logits[..., :1]
+    mask_logits = blocks.EnlargeLike(name="mask_logits", dtype="float32")(cell_logits, image)
+    outputs = {"mask_logits": mask_logits, "label_logits": label_logits, "cam": evidence}
+    return keras.Model(image, outputs, name="vgg16_cam")
+
+
+def _freeze_before(encoder, name):
+    names = [layer.name for layer in encoder.layers if layer.weights]
+    if name not in names:
+        raise ValueError(
+            f"Argument `trainable_from` must be one of {', '.join(names)}. Received: {name!r}"
+        )
+    for layer in encoder.layers:
+        if layer.name == name:
+            return
+        layer.trainable = False

@@ -1,0 +1,94 @@
+"""Classifiers that learn from image labels alone, and show where the evidence lies."""
+
+from tfds_datasets.mvtec_ad import categories as mvtec_ad
+
+_LABELS = {
+    "builder_args": {"image_shape": [None, None, 3], "num_labels": 2},
+    "loss": None,
+    "label_weights": (1.0, 3.0),
+    "defective_fraction": 0.5,
+    "brightness": 0.1,
+    "contrast": 0.1,
+    "steps_per_epoch": 40,
+    "epochs": 25,
+    "early_stopping_patience": 8,
+    "reduce_lr_patience": 3,
+}
+
+# Weights of ImageNet, of which the last block learns.
+_DEFAULT = {
+    **_LABELS,
+    "builder_args": {
+        **_LABELS["builder_args"],
+        "backbone": "VGG16",
+        "weights": "imagenet",
+        "trainable_from": "block5_conv1",
+    },
+    "learning_rate": 1e-4,
+    "batch_size": 10,
+}
+
+# A random start where nothing can be downloaded, on two cores.
+_SMALL = {
+    **_LABELS,
+    "builder_args": {**_LABELS["builder_args"], "backbone": "MobileNetV2"},
+    "schedule": "cosine",
+    "batch_size": 16,
+    "early_stopping_patience": None,
+    "reduce_lr_patience": None,
+}
+
+# Visual-Inspection as published: no augmentation, the head and the input of the original, the
+# last weights of a training that stops by its own accuracy.
+_PUBLISHED = {
+    **_DEFAULT,
+    "builder_args": {
+        **_DEFAULT["builder_args"],
+        "preprocessing": "unit",
+        "cam": "published",
+    },
+    "defective_fraction": None,
+    "augmentation": "identity",
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "weight_decay": 0.0,
+    "epochs": 10,
+    "stop_accuracy": 0.98,
+    "early_stopping_patience": None,
+    "reduce_lr_patience": None,
+    "weights": "last",
+}
+
+# Types stand in the test half alone, which is divided as for masks.
+_MVTEC_AD = {
+    "train_split": "train+test",
+    "validation_folds": (0, 1),
+    "test_folds": (2, 3, 4),
+}
+
+_DATA = {
+    **{
+        f"mvtec_ad/{name}": _MVTEC_AD | {"channels": 1 if name in mvtec_ad.GREY else 3, "size": 224}
+        for name in mvtec_ad.DEFECT_TYPES
+    },
+    **{
+        f"{name}/class_{number}": {"channels": 1, "size": None, "mask_feature": mask_feature}
+        for name, mask_feature in (("dagm2007", "mask"), ("dagm_synthetic", "weak_mask"))
+        for number in range(1, 11)
+    },
+    "magnetic_tile/tile": {"channels": 1, "size": 224},
+}
+
+
+def _on_data(recipe, *, channels, size, **data):
+    args = {**recipe["builder_args"], "image_shape": [None, None, channels]}
+    return {**recipe, "builder_args": args, "image_size": size and (size, size), **data}
+
+
+RECIPES = {
+    f"vgg16_cam/{handle}": {
+        name: _on_data(recipe, **data)
+        for name, recipe in (("default", _DEFAULT), ("small", _SMALL), ("published", _PUBLISHED))
+    }
+    for handle, data in _DATA.items()
+}
