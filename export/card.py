@@ -5,6 +5,7 @@ import pathlib
 import jinja2
 import keras
 
+from builders.predictions import predictions
 from export.versions import check_handle
 
 CARDS = pathlib.Path(__file__).parent / "cards"
@@ -15,6 +16,8 @@ DATA_LICENCES = {
     "dagm_synthetic": "CC0-1.0, made by this project",
     "image_mask_folder": "that of your own images",
     "magnetic_tile": "none stated; for research only",
+    "kolektor_sdd": "CC BY-NC-SA 4.0 (Visual Cognitive Systems Laboratory): no commercial use",
+    "msd": "unclear, GPL-3.0 text beside it; for research only",
     "mvtec_ad": "CC BY-NC-SA 4.0 (MVTec Software GmbH): no commercial use",
     "neu_seg": "none stated; for research only",
 }
@@ -83,7 +86,7 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    outputs = model.output
+    found = predictions(model.output)
     return environment.get_template("module.md.j2").render(
         handle=handle,
         version=version,
@@ -96,9 +99,39 @@ def render(
         size=_size(recipe["image_size"]),
         parameters=model.count_params(),
         channels=model.inputs[0].shape[-1],
-        mask_channels=outputs["mask_logits"].shape[-1] if "mask_logits" in outputs else 0,
-        other_outputs=sorted(set(outputs) - {"mask_logits"}),
+        mask_channels=found["mask"].shape[-1],
+        outputs={name: _output(name, value, recipe) for name, value in found.items()},
     )
+
+
+# Names of the axes of each output; channels are counted.
+_AXES = {
+    "mask": "B, H, W, {}",
+    "mask_logits": "B, H, W, {}",
+    "score": "B",
+    "label": "B, {}",
+    "label_logits": "B, {}",
+    "cam": "B, h, w, {}",
+    "box": "B, N, 4",
+    "box_score": "B, N",
+}
+
+
+def _output(name: str, value, recipe: dict) -> str:
+    """What an output holds, for the table of outputs."""
+    channels, names = value.shape[-1], recipe["class_names"]
+    classes = ", ".join(names if channels == len(names) else ["good", "defect"])
+    meaning = {
+        "mask": f"probability of {'a defect' if channels == 1 else classes}",
+        "mask_logits": f"before the {'sigmoid' if channels == 1 else 'softmax'}",
+        "score": "probability that the image shows a defect; of a mask its highest one",
+        "label": f"probability that the image is {classes}",
+        "label_logits": "before the softmax",
+        "cam": "evidence for each label, cell by cell",
+        "box": "[ymin, xmin, ymax, xmax] in [0, 1], the surest first; zeros fill the row",
+        "box_score": "of each box; 0 where there is none",
+    }[name]
+    return f"float32 [{_AXES[name].format(channels)}], {meaning}"
 
 
 def _size(image_size) -> str:

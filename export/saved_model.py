@@ -75,9 +75,7 @@ def _add_functions(module, model) -> dict:
 
     @tf.function
     def call(image, training=False):
-        outputs = model(image, training=training)
-        # A model of image labels alone has no mask to make probabilities of.
-        return predictions(outputs) if "mask_logits" in outputs else outputs
+        return predictions(model(image, training=training))
 
     for training in (False, True):
         call.get_concrete_function(image_spec, training=training)

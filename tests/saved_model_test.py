@@ -193,7 +193,7 @@ def test_softmax_labels_colour_and_moving_averages(tmp_path):
     module = tf.saved_model.load(str(tmp_path / "1"))
     x = np.random.default_rng(0).random((2, 9, 7, 3), "float32")
     outputs = module(x)
-    assert set(outputs) == {"mask", "mask_logits", "score", "label_logits"}
+    assert set(outputs) == {"mask", "mask_logits", "score", "label", "label_logits"}
     np.testing.assert_allclose(tf.reduce_sum(outputs["mask"], axis=-1), np.ones((2, 9, 7)), 1e-5)
     best = np.max(1 - outputs["mask"].numpy()[..., 0], axis=(1, 2))
     np.testing.assert_allclose(outputs["score"], best, rtol=1e-5)
@@ -203,15 +203,14 @@ def test_softmax_labels_colour_and_moving_averages(tmp_path):
     assert moved(before, module.variables) == 2  # moving mean and variance
 
 
-def test_model_of_labels_alone_and_of_one_size(tmp_path):
+def test_model_of_one_size(tmp_path):
     image = keras.Input((8, 8, 1), name="image")
-    labels = keras.layers.Dense(2, name="label_logits")(keras.layers.Flatten(name="flat")(image))
-    saved_model.write(
-        keras.Model(image, {"label_logits": labels}), tmp_path / "1", class_names=["good", "bad"]
-    )
+    logits = keras.layers.Conv2D(1, 3, padding="same", name="mask_logits")(image)
+    model = keras.Model(image, {"mask_logits": logits})
+    saved_model.write(model, tmp_path / "1", class_names=["good", "bad"])
     module = tf.saved_model.load(str(tmp_path / "1"))
     png = file_bytes(picture(0, (8, 8)).astype("uint8"), "PNG")
-    assert module.signatures["serve_bytes"](bytes=tf.constant(png))["label_logits"].shape == (1, 2)
+    assert module.signatures["serve_bytes"](bytes=tf.constant(png))["mask"].shape == (1, 8, 8, 1)
     with pytest.raises(tf.errors.InvalidArgumentError):
         other_size = file_bytes(picture(0, (9, 8)).astype("uint8"), "PNG")
         module.signatures["serve_bytes"](bytes=tf.constant(other_size))
