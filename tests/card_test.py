@@ -68,7 +68,7 @@ def test_other_outputs_and_figures():
     text = render(model, recipe, metrics={"later_figure": 1})
     assert "float32 [B, H, W, 3], probability of good, hole, cut" in text
     assert "| `label` | float32 [B, 2], probability that the image is good, defect |" in text
-    assert "cam" not in text
+    assert "`cam`" not in text
     assert "| `later_figure` | 1 |" in text
     assert "Colour files are turned to grey" not in text
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from made_archives import save
 
 from zoo.label_loss import get_label_loss
 from zoo.metrics.boxes import BoxCounts, box_iou, found_boxes
@@ -134,3 +135,19 @@ def test_nothing_to_learn(data_dir, tmp_path):
     recipe = get_recipe("tiny_unet/dagm_synthetic/class_1_small", **SMALL, loss=None)
     with pytest.raises(ValueError, match=r"`loss` must name a loss.*tiny_unet has no labels"):
         train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+
+
+def defects_only(root):
+    for number in range(20):
+        image = np.random.default_rng(number).integers(0, 256, (40, 40))
+        save(root / f"images/{number}.png", image)
+        save(root / f"masks/{number}.png", np.pad([[255]], (10, 29)))
+
+
+def test_labels_need_good_images(tmp_path):
+    defects_only(tmp_path / "parts")
+    module = "vgg16_cam/image_mask_folder/grey"
+    recipe = get_recipe(module, "small", **SMALL, defective_fraction=None)
+    folders = {"runs_dir": tmp_path, "data_dir": tmp_path, "manual_dir": tmp_path / "parts"}
+    with pytest.raises(ValueError, match=r"no good image .*add good images, or take a builder"):
+        train(recipe, **folders)

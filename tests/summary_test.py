@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from zoo import summary
+from zoo import result_tables, summary
 
 ROOT = pathlib.Path(__file__).parent.parent
 METRICS = {
@@ -48,15 +48,24 @@ def test_mean_and_spread(tmp_path):
         {"seconds": 60.0, "val_iou": 0.5},
         {"seconds": 120.0, "val_iou": 0.75},
     ]
-    row = summary.table([result]).splitlines()[-1]
+    assert result_tables.kind({**result, "type_iou": {"defect": 1}}) == "defects"
+    row = result_tables.table("defects", [result]).splitlines()[-1]
     assert "| 0.800 ± 0.100 |" in row
     assert "| 2.0 / 2 | 1.0 / 2 | 0.900 ± 0.000 / 0.967 | 2 |" in row
 
 
 def test_types_have_a_table_of_their_own(tmp_path):
     result = summary.summarize([make_run(tmp_path / str(seed), seed, 0.7) for seed in range(2)])
-    row = summary.type_table([result]).splitlines()[-1]
+    assert result_tables.kind(result) == "types"
+    row = result_tables.table("types", [result]).splitlines()[-1]
     assert "| 2 | 0.700 ± 0.000 | 0.700 ± 0.000 | dent 0.500 ± 0.000, scratch undefined |" in row
+
+
+def test_labels_have_a_table_of_their_own(tmp_path):
+    result = summary.summarize([make_run(tmp_path / "a", 0, 1.5, loss=None)])
+    assert result_tables.kind(result) == "labels"
+    row = result_tables.table("labels", [result]).splitlines()[-1]
+    assert "| 1.500 | 2.0 / 2 | 1.0 / 2 | 1.5000 | 1.5 / 2 | 1.500 | 1.500 | 2 |" in row
 
 
 def test_one_run_has_no_spread(tmp_path):
@@ -75,7 +84,12 @@ def test_runs_of_other_recipes_are_refused(tmp_path):
 
 def test_readme_shows_the_result_files():
     readme = (ROOT / "README.md").read_text()
-    for pattern, table in (("tiny_unet-*", summary.table), ("unet-*", summary.type_table)):
-        files = sorted((ROOT / "zoo" / "results").glob(f"{pattern}.json"))
-        assert files
-        assert table([json.loads(path.read_text()) for path in files]) in readme
+    results = [
+        json.loads(path.read_text())
+        for path in (ROOT / "zoo" / "results").glob("*-*.json")  # those of a module
+    ]
+    for name in result_tables.TABLES:
+        ours = [result for result in results if result_tables.kind(result) == name]
+        if ours:
+            assert result_tables.table(name, ours) in readme
+    assert {result_tables.kind(result) for result in results} >= {"defects", "types"}

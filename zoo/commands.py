@@ -203,16 +203,15 @@ def statistics(options) -> Iterator[str]:
 
 def summarize(options) -> Iterator[str]:
     from builders.atomic import write_json
+    from zoo import result_tables
     from zoo.summary import summarize as summarize_runs
-    from zoo.summary import table, type_table
 
     result = summarize_runs(_required(options, "source").split(","))
     name = f"{result['recipe']['module'].replace('/', '-')}-{result['recipe']['name']}.json"
     path = pathlib.Path(_required(options, "output_dir")) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, result)
-    several = len(result["type_iou"]) > 2
-    yield (type_table if several else table)([result])
+    yield result_tables.table(result_tables.kind(result), [result])
     yield f"result  {path}"
 
 

@@ -67,10 +67,10 @@ def evaluate(
       `defect_dice`, `boundary_f1`) and of the summed pixels of all images (`set_iou`, `set_dice`);
       `hits`, the defective images whose highest score is on the defect; the figures of
       `AnomalyEvaluator`; the confusion table of images with its rates; `pixel_confusion` and
-      `mean_iou` without background and with; `labels`, of `label_scores`, where types are told
-      apart, and `boxes`, of `BoxCounts`, where they are drawn; `per_type`; `at_thresholds`, those
-      of UNet_Industrial; `oracle`, the best thresholds of these very images; `per_image` and
-      `per_region`. None stands where a figure is undefined, and `reasons` says why.
+      `mean_iou` without background and with; `labels`, of `label_scores`, and `label_f1` where
+      types are told apart; `boxes`, of `BoxCounts`, where they are drawn; `per_type`;
+      `at_thresholds`, those of UNet_Industrial; `oracle`, the best thresholds of these very
+      images; `per_image` and `per_region`. None stands where a figure is undefined, and `reasons` says why.
 
     Raises:
       ValueError: there is no sample.
@@ -202,8 +202,8 @@ class _Measurement:
             **(self._groups() if self.by_group else {}),
             **tables.decisions(scores, defective, self.score_threshold),
             **self._confusion(),
-            "labels": label_scores(self.labels, self.class_names) if self.labels.any() else None,
-            "boxes": self.boxes.result(),
+            **self._labels(),
+            **tables.box_figures(self.boxes.result()),
             "per_type": tables.per_type(rows, self.score_threshold),
             "at_thresholds": tables.at_thresholds(
                 self.overlap if self.probabilities else None, scores, defective
@@ -235,6 +235,10 @@ class _Measurement:
         keys = next(iter(groups.values()), {})
         means = {key: tables.mean(group[key] for group in groups.values()) for key in keys}
         return {"groups": groups, "mean_of_groups": means}
+
+    def _labels(self) -> dict:
+        labels = label_scores(self.labels, self.class_names) if self.labels.any() else None
+        return {"labels": labels, "label_f1": labels and labels["macro_f1"]}
 
     def _confusion(self) -> dict:
         """Of types where they are told apart, else of defect and background."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfds_datasets.features import GOOD
 from zoo.metrics import segmentation
+from zoo.metrics.boxes import IOU_LEVELS
 from zoo.metrics.decisions import image_decisions
 from zoo.metrics.threshold_overlap import ThresholdOverlap
 from zoo.threshold_rules import Rule, image_threshold
@@ -85,6 +86,16 @@ def pixel_confusion(confusion: np.ndarray | None, names: Sequence[str]) -> dict:
         "mean_iou_with_background": number(
             segmentation.mean_iou(confusion, include_background=True)
         ),
+    }
+
+
+def box_figures(boxes: dict | None) -> dict:
+    """`boxes` as `BoxCounts` has them, and its recall and precision at the lowest IoU."""
+    level = IOU_LEVELS[0]
+    return {
+        "boxes": boxes,
+        f"box_recall@{level}": boxes and boxes[f"recall@{level}"],
+        f"box_precision@{level}": boxes and boxes[f"precision@{level}"],
     }
 
 

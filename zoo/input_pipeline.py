@@ -185,13 +185,29 @@ def _label_names(builder) -> list[str]:
 
 
 def _check_types(builder, recipe, counts):
-    """Raises where a type that the model shall tell apart has no image to learn from."""
-    missing = [name for name, n in zip(_label_names(builder)[1:], counts[1:]) if not n]
-    if missing and recipe.builder_args.get("num_classes", 1) > 1:
+    """Raises where a label that the model shall tell apart has no image to learn from.
+
+    Without good images a mask can be learnt, but no label.
+    """
+    args, name = recipe.builder_args, builder.info.full_name
+    missing = [label for label, n in zip(_label_names(builder)[1:], counts[1:]) if not n]
+    if missing and (args.get("num_classes", 1) > 1 or args.get("num_labels", 2) > 2):
         raise ValueError(
-            f"{builder.info.full_name} has no image of {', '.join(missing)} in the folds "
-            f"{recipe.training_folds} to learn from. Choose other folds, or num_classes 1."
+            f"{name} has no image of {', '.join(missing)} in the folds {recipe.training_folds} to "
+            "learn from. Choose other folds, or num_classes 1 and num_labels 2, for any defect."
         )
+    if counts[0] or "num_labels" not in args:
+        return
+    if recipe.loss is None:
+        raise ValueError(
+            f"{name} has no good image in the folds {recipe.training_folds}, so no label tells "
+            "good from defective: add good images, or take a builder that learns masks."
+        )
+    logging.warning(
+        "%s has no good image to learn from: labels tell its types apart, and false alarms can "
+        "not be measured.",
+        name,
+    )
 
 
 def _common_size(streams, recipe) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Mean and spread over runs that differ in the seed alone, and the README's table of them."""
+"""Mean and spread over runs that differ in the seed alone."""
 
 import csv
 import json
@@ -24,21 +24,10 @@ FIGURES = (
     "tnr",
     "balanced_accuracy",
     "macro_f1",
-)
-# What UNet_Industrial published for each class of DAGM 2007 at 512x512, FP32, threshold 0.99,
-# as "IoU": Dice averaged over all test images, the good ones included.
-PUBLISHED_DICE = dict(
-    enumerate((0.969, 0.976, 0.979, 0.967, 0.992, 0.983, 0.981, 0.970, 0.988, 0.981), start=1)
-)
-_HEADER = (
-    "| module | recipe | image | seeds | defect IoU | set IoU | AU-PRO@0.3 | image AUROC "
-    "| found of defective | passed of good | NVIDIA's number, ours / published | minutes |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
-)
-_TYPE_HEADER = (
-    "| module | recipe | image | seeds | mIoU of types | with background | IoU of each type "
-    "| AU-PRO@0.3 | image AUROC | minutes |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    "label_f1",
+    "hits",
+    "box_recall@0.3",
+    "box_precision@0.3",
 )
 
 
@@ -87,75 +76,12 @@ def summarize(run_directories) -> dict:
     }
 
 
-def type_table(results: list[dict]) -> str:
-    """The README's table of modules that tell defect types apart, in Markdown."""
-    rows = []
-    for result in sorted(results, key=lambda r: (r["recipe"]["module"], r["recipe"]["name"])):
-        recipe, figures = result["recipe"], result["figures"]
-        types = [name for name in result["type_iou"] if name != "background"]
-        cells = (
-            f"`{recipe['module']}`",
-            recipe["name"],
-            "x".join(map(str, result["image_shape"][:2])),
-            str(len(result["seeds"])),
-            _show(figures["mean_iou"]),
-            _show(figures["mean_iou_with_background"]),
-            ", ".join(f"{name} {_show(result['type_iou'][name])}" for name in types),
-            _show(figures["au_pro@0.3"]),
-            _show(figures["image_auroc"], 4),
-            f"{result['training_seconds']['mean'] / 60:.0f}",
-        )
-        rows.append(f"| {' | '.join(cells)} |")
-    return _TYPE_HEADER + "\n".join(rows) + "\n"
-
-
-def table(results: list[dict]) -> str:
-    """The README's table of modules that find defects of any type, in Markdown."""
-    rows = []
-    for result in sorted(results, key=lambda r: (r["recipe"]["module"], r["recipe"]["name"])):
-        recipe, figures, decided = result["recipe"], result["figures"], result["images_decided"]
-        found, missed, alarms, passed = (
-            statistics.mean(each[key] for each in decided) for key in ("tp", "fn", "fp", "tn")
-        )
-        ours = _show(result["nvidia_dice_mean@0.99"])
-        cells = (
-            f"`{recipe['module']}`",
-            recipe["name"],
-            "x".join(map(str, result["image_shape"][:2])),
-            str(len(result["seeds"])),
-            _show(figures["defect_iou"]),
-            _show(figures["set_iou"]),
-            _show(figures["au_pro@0.3"]),
-            _show(figures["image_auroc"], 4),
-            f"{found:.1f} / {found + missed:.0f}",
-            f"{passed:.1f} / {passed + alarms:.0f}",
-            f"{ours} / {_published(recipe['dataset'])}",
-            f"{result['training_seconds']['mean'] / 60:.0f}",
-        )
-        rows.append(f"| {' | '.join(cells)} |")
-    return _HEADER + "\n".join(rows) + "\n"
-
-
-def _show(spread, digits=3) -> str:
-    if spread["mean"] is None:
-        return "undefined"
-    sd = "" if spread["sd"] is None else f" ± {spread['sd']:.{digits}f}"
-    return f"{spread['mean']:.{digits}f}{sd}"
-
-
 def _type_ious(metrics: list[dict]) -> dict:
     confusions = [each["pixel_confusion"] for each in metrics]
     return {
         name: _spread([each["iou"][index] for each in confusions])
         for index, name in enumerate(confusions[0]["classes"])
     }
-
-
-def _published(dataset: str) -> str:
-    name, _, config = dataset.partition("/")
-    if name != "dagm2007":
-        return "none"
-    return str(PUBLISHED_DICE[int(config.removeprefix("class_"))])
 
 
 def _read_run(directory) -> dict:

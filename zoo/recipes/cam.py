@@ -77,6 +77,8 @@ _DATA = {
         for number in range(1, 11)
     },
     "magnetic_tile/tile": {"channels": 1, "size": 224},
+    "image_mask_folder/grey": {"channels": 1, "size": 224},
+    "image_mask_folder/rgb": {"channels": 3, "size": 224},
 }
 
 

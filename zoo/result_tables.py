@@ -1,0 +1,110 @@
+"""The tables of results in the README, in Markdown, made of the files in `zoo/results`."""
+
+import statistics
+from collections.abc import Callable
+
+# What UNet_Industrial published for each class of DAGM 2007 at 512x512, FP32, threshold 0.99,
+# as "IoU": Dice averaged over all test images, the good ones included.
+PUBLISHED_DICE = dict(
+    enumerate((0.969, 0.976, 0.979, 0.967, 0.992, 0.983, 0.981, 0.970, 0.988, 0.981), start=1)
+)
+
+
+def kind(result: dict) -> str:
+    """Which of `TABLES` a result belongs to: what its model learnt."""
+    if result["recipe"].get("loss", "") is None:
+        return "labels"
+    return "types" if len(result["type_iou"]) > 2 else "defects"
+
+
+def table(name: str, results: list[dict]) -> str:
+    """One of `TABLES`, with a row for each result."""
+    columns = TABLES[name]
+    rows = sorted(results, key=lambda r: (r["recipe"]["module"], r["recipe"]["name"]))
+    lines = [list(columns), ["---"] * len(columns)]
+    lines += [[cell(result) for cell in columns.values()] for result in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _figure(name: str, digits: int = 3) -> Callable[[dict], str]:
+    return lambda result: _show(result["figures"][name], digits)
+
+
+def _show(spread, digits=3) -> str:
+    if spread["mean"] is None:
+        return "undefined"
+    sd = "" if spread["sd"] is None else f" ± {spread['sd']:.{digits}f}"
+    return f"{spread['mean']:.{digits}f}{sd}"
+
+
+def _share(part: str, rest: str) -> Callable[[dict], str]:
+    """The mean over the runs of how many images, and of how many."""
+
+    def cell(result):
+        parts, rests = (
+            statistics.mean(each[key] for each in result["images_decided"]) for key in (part, rest)
+        )
+        return f"{parts:.1f} / {parts + rests:.0f}"
+
+    return cell
+
+
+def _each_type(result) -> str:
+    types = result["type_iou"].items()
+    return ", ".join(f"{name} {_show(iou)}" for name, iou in types if name != "background")
+
+
+def _nvidia(result) -> str:
+    name, _, config = result["recipe"]["dataset"].partition("/")
+    published = "none"
+    if name == "dagm2007":
+        published = str(PUBLISHED_DICE[int(config.removeprefix("class_"))])
+    return f"{_show(result['nvidia_dice_mean@0.99'])} / {published}"
+
+
+_FIRST = {
+    "module": lambda result: f"`{result['recipe']['module']}`",
+    "recipe": lambda result: result["recipe"]["name"],
+    "image": lambda result: "x".join(map(str, result["image_shape"][:2])),
+    "seeds": lambda result: str(len(result["seeds"])),
+}
+_FOUND = {
+    "found of defective": _share("tp", "fn"),
+    "passed of good": _share("tn", "fp"),
+}
+_LAST = {"minutes": lambda result: f"{result['training_seconds']['mean'] / 60:.0f}"}
+
+TABLES: dict[str, dict[str, Callable[[dict], str]]] = {
+    "defects": {
+        **_FIRST,
+        "defect IoU": _figure("defect_iou"),
+        "set IoU": _figure("set_iou"),
+        "AU-PRO@0.3": _figure("au_pro@0.3"),
+        "image AUROC": _figure("image_auroc", 4),
+        **_FOUND,
+        "NVIDIA's number, ours / published": _nvidia,
+        **_LAST,
+    },
+    "types": {
+        **_FIRST,
+        "mIoU of types": _figure("mean_iou"),
+        "with background": _figure("mean_iou_with_background"),
+        "IoU of each type": _each_type,
+        "label F1": _figure("label_f1"),
+        "AU-PRO@0.3": _figure("au_pro@0.3"),
+        "image AUROC": _figure("image_auroc", 4),
+        **_LAST,
+    },
+    "labels": {
+        **_FIRST,
+        "balanced accuracy": _figure("balanced_accuracy"),
+        **_FOUND,
+        "image AUROC": _figure("image_auroc", 4),
+        "hottest pixel on the defect": lambda result: (
+            f"{result['figures']['hits']['mean']:.1f} / {result['defective']}"
+        ),
+        "boxes at IoU 0.3: recall": _figure("box_recall@0.3"),
+        "precision": _figure("box_precision@0.3"),
+        **_LAST,
+    },
+}
