@@ -20,6 +20,7 @@ def test_images_per_second_counts_steps(monkeypatch):
     "builder, arguments",
     [
         ("tiny_unet", {"image_shape": [None, None, 1], "num_classes": 1}),
+        ("micro_segmentor", {"image_shape": [None, None, 3], "num_classes": 1, "num_labels": 4}),
         ("unet", {"image_shape": [None, None, 3], "num_classes": 4, "base_filters": 8}),
     ],
 )
@@ -31,6 +32,10 @@ def test_peer_has_as_many_parameters_and_the_same_shape(builder, arguments):
     ours = builders.build(builder, **arguments)
     trainable = sum(int(np.prod(weight.shape)) for weight in ours.trainable_weights)
     assert sum(weight.numel() for weight in model.parameters()) == trainable
+    if builder == "micro_segmentor":
+        mask, label = model(torch.zeros(1, 3, 32, 48))
+        assert mask.shape == (1, 1, 32, 48) and label.shape == (1, 4)
+        return
     channels, classes = arguments["image_shape"][2], arguments["num_classes"]
     assert model(torch.zeros(1, channels, 32, 48)).shape == (1, classes, 32, 48)
 
@@ -61,5 +66,5 @@ def test_a_network_without_a_peer():
     pytest.importorskip("torch")
     from zoo import benchmark_torch
 
-    with pytest.raises(ValueError, match="`peer` is there for tiny_unet, unet"):
+    with pytest.raises(ValueError, match="`peer` is there for micro_segmentor, tiny_unet, unet"):
         benchmark_torch.steps("flex_unet", {}, "float32", None, None)

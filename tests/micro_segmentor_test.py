@@ -57,8 +57,10 @@ def test_unknown_way_up():
 @pytest.mark.parametrize("up", ["bilinear", "transpose"])
 def test_parity_with_pytorch(up):
     torch = pytest.importorskip("torch")
+    from zoo.benchmark_torch import MicroSegmentor
+
     torch.manual_seed(0)
-    reference = network_in_pytorch(torch, up)
+    reference = MicroSegmentor(up=up).eval()
     randomize(torch, reference)
     model = builders.build("micro_segmentor", up=up)
     copy_weights(reference, model, up)
@@ -71,55 +73,6 @@ def test_parity_with_pytorch(up):
         outputs["mask_logits"], mask.numpy().transpose(0, 2, 3, 1), atol=1e-4
     )
     np.testing.assert_allclose(outputs["label_logits"], label.numpy(), atol=1e-4)
-
-
-def network_in_pytorch(torch, up, base=16, expansion=4):
-    """The network as its description has it, modules in the order of `names`."""
-    nn = torch.nn
-
-    def inverted(inputs, outputs, stride=1):
-        width = expansion * inputs
-        return nn.Sequential(
-            *(nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.SiLU()),
-            nn.Conv2d(width, width, 3, stride, 1, groups=width, bias=False),
-            *(nn.BatchNorm2d(width), nn.SiLU()),
-            *(nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)),
-        )
-
-    def enlarge(channels):
-        if up == "bilinear":
-            return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-        upconv = nn.ConvTranspose2d(channels, channels, 3, 2, 1, output_padding=1, bias=False)
-        return nn.Sequential(upconv, nn.BatchNorm2d(channels), nn.SiLU())
-
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            stem = nn.Conv2d(3, base, 3, 2, 1, bias=False)
-            self.stem = nn.Sequential(stem, nn.BatchNorm2d(base), nn.SiLU())
-            self.down = nn.ModuleList(
-                inverted(base * 2**i, base * 2 ** (i + 1), 2) for i in (0, 1, 2)
-            )
-            self.bottleneck = inverted(8 * base, 16 * base)
-            self.up = nn.ModuleList()
-            for deep, skip in ((16, 4), (8, 2), (4, 1)):
-                merge = nn.Conv2d((deep + skip) * base, deep // 2 * base, 1)
-                block = inverted(deep // 2 * base, deep // 2 * base)
-                self.up.append(nn.ModuleList([enlarge(deep * base), merge, block]))
-            self.mask = nn.Sequential(enlarge(2 * base), nn.Conv2d(2 * base, 1, 1))
-            self.label = nn.Linear(16 * base, 4)
-
-        def forward(self, image):
-            features = [self.stem(image)]
-            for block in self.down:
-                features.append(block(features[-1]))
-            deep = x = self.bottleneck(features[3])
-            for (larger, merge, block), skip in zip(self.up, features[2::-1]):
-                x = merge(torch.cat([larger(x), skip], dim=1))
-                x = x + block(x)
-            return self.mask(x), self.label(deep.mean((2, 3)))
-
-    return Network().eval()
 
 
 def randomize(torch, network):

@@ -12,7 +12,7 @@ import numpy as np
 import builders
 from builders import run_dir
 from tfds_datasets.dagm_synthetic import scene
-from zoo import datasets, hardware, input_pipeline, losses
+from zoo import datasets, hardware, input_pipeline, objectives
 from zoo.recipe import Recipe
 
 EMBEDDED = "dagm_synthetic/class_1"  # the data set that is read and rendered for the pipeline
@@ -84,7 +84,7 @@ def _useful_precisions() -> list[str]:
 def _example(builder_args, shape):
     """An image of noise, and a mask of every class at the bright pixels."""
     image = np.random.default_rng(0).random((*shape, builder_args["image_shape"][2]), np.float32)
-    classes = np.arange(max(1, builder_args["num_classes"] - 1), dtype=np.uint8) + 1
+    classes = np.arange(max(1, builder_args.get("num_classes", 1) - 1), dtype=np.uint8) + 1
     mask = np.resize(classes, (*shape, 1)) * (image[..., :1] > 0.9)
     return image, mask
 
@@ -105,13 +105,17 @@ def _frameworks(recipe, peer, policy, image, mask):
 def _keras_steps(recipe, policy, image, mask):
     with run_dir.dtype_policy(policy):
         model = builders.build(recipe.builder, **recipe.builder_args)
-    model.compile(
+    outputs = objectives.learning_outputs(model, recipe)
+    learner = keras.Model(model.input, {name: model.output[name] for name in outputs})
+    learner.compile(
         "adam",
-        {"mask_logits": losses.get_loss("ce+dice")},
+        objectives.of_outputs(recipe, outputs)["loss"],
         jit_compile=hardware.resolve_xla(recipe.xla),
     )
+    targets = {"mask_logits": mask, "label_logits": np.ones(len(image), np.int64)}
+    targets = {name: targets[name] for name in outputs}
     return {
-        "training": lambda: model.train_on_batch(image, {"mask_logits": mask}),
+        "training": lambda: learner.train_on_batch(image, targets),
         "inference": lambda: model.predict_on_batch(image),
     }
 

@@ -78,6 +78,40 @@ class UNet(nn.Module):
         return self.head(x)
 
 
+class MicroSegmentor(nn.Module):
+    """The network of `builders.micro_segmentor` for three channels in, one mask and four labels.
+
+    Its modules with weights stand in the order of the layers of ours.
+    """
+
+    def __init__(self, base_filters: int = 16, up: str = "bilinear"):
+        super().__init__()
+        base = base_filters
+        stem = nn.Conv2d(3, base, 3, 2, 1, bias=False)
+        self.stem = nn.Sequential(stem, nn.BatchNorm2d(base), nn.SiLU())
+        self.down = nn.ModuleList(
+            _inverted(base * 2**level, base * 2 ** (level + 1), 2) for level in range(3)
+        )
+        self.bottleneck = _inverted(8 * base, 16 * base)
+        self.up = nn.ModuleList()
+        for deep, skip in ((16, 4), (8, 2), (4, 1)):
+            merge = nn.Conv2d((deep + skip) * base, deep // 2 * base, 1)
+            block = _inverted(deep // 2 * base, deep // 2 * base)
+            self.up.append(nn.ModuleList([_enlarge(deep * base, up), merge, block]))
+        self.mask = nn.Sequential(_enlarge(2 * base, up), nn.Conv2d(2 * base, 1, 1))
+        self.label = nn.Linear(16 * base, 4)
+
+    def forward(self, image):
+        features = [self.stem(image)]
+        for block in self.down:
+            features.append(block(features[-1]))
+        deep = x = self.bottleneck(features[3])
+        for (larger, merge, block), skip in zip(self.up, features[2::-1]):
+            x = merge(torch.cat([larger(x), skip], dim=1))
+            x = x + block(x)
+        return self.mask(x), self.label(deep.mean((2, 3)))
+
+
 def tiny_unet(builder_args: dict) -> nn.Module:
     """`builders.tiny_unet` of these arguments, for one channel in and out."""
     return TinyUNet()
@@ -92,7 +126,12 @@ def unet(builder_args: dict) -> nn.Module:
     )
 
 
-PEERS = {"tiny_unet": tiny_unet, "unet": unet}
+def micro_segmentor(builder_args: dict) -> nn.Module:
+    """`builders.micro_segmentor` of these arguments, as far as `MicroSegmentor` goes."""
+    return MicroSegmentor(builder_args.get("base_filters", 16), builder_args.get("up", "bilinear"))
+
+
+PEERS = {"micro_segmentor": micro_segmentor, "tiny_unet": tiny_unet, "unet": unet}
 
 
 def steps(builder: str, builder_args: dict, policy: str, image: np.ndarray, mask) -> dict:
@@ -109,6 +148,7 @@ def steps(builder: str, builder_args: dict, policy: str, image: np.ndarray, mask
     optimizer = torch.optim.Adam(model.parameters())
     image = _channels_first(image)
     target = torch.from_numpy(mask[..., 0]).long()
+    label = torch.ones(len(mask), dtype=torch.long)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=policy == "mixed_bfloat16")
 
     def training():
@@ -116,7 +156,11 @@ def steps(builder: str, builder_args: dict, policy: str, image: np.ndarray, mask
         optimizer.zero_grad(set_to_none=True)
         with autocast:
             logits = model(image)
-        _ce_dice(logits.float(), target).backward()
+        logits, *labels = logits if isinstance(logits, tuple) else (logits,)
+        loss = _ce_dice(logits.float(), target)
+        if labels:
+            loss = loss + functional.cross_entropy(labels[0].float(), label)
+        loss.backward()
         optimizer.step()
 
     def inference():
@@ -149,6 +193,24 @@ def _ce_dice(logits, target):
 def _normed(inputs, outputs):
     conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
     return conv, nn.BatchNorm2d(outputs), nn.ReLU()
+
+
+def _inverted(inputs, outputs, stride=1):
+    """An inverted residual without its addition, four times as wide inside."""
+    width = 4 * inputs
+    return nn.Sequential(
+        *(nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.SiLU()),
+        nn.Conv2d(width, width, 3, stride, 1, groups=width, bias=False),
+        *(nn.BatchNorm2d(width), nn.SiLU()),
+        *(nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)),
+    )
+
+
+def _enlarge(channels, up):
+    if up == "bilinear":
+        return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+    upconv = nn.ConvTranspose2d(channels, channels, 3, 2, 1, output_padding=1, bias=False)
+    return nn.Sequential(upconv, nn.BatchNorm2d(channels), nn.SiLU())
 
 
 def _conv(inputs, outputs):

@@ -70,7 +70,8 @@ def evaluate(
       `mean_iou` without background and with; `labels`, of `label_scores`, and `label_f1` where
       types are told apart; `boxes`, of `BoxCounts`, where they are drawn; `per_type`;
       `at_thresholds`, those of UNet_Industrial; `oracle`, the best thresholds of these very
-      images; `per_image` and `per_region`. None stands where a figure is undefined, and `reasons` says why.
+      images; `per_image` and `per_region`. None stands where a figure is undefined, and `reasons`
+      says why.
 
     Raises:
       ValueError: there is no sample.
