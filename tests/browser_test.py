@@ -127,6 +127,21 @@ def test_pixel_slider_draws_and_counts_again(page, measured):
     assert len(pictures) >= 4
 
 
+def test_boxes_are_drawn(page):
+    page.run("window.boxed = cards.find((card) => card.dataset.boxes !== '[]')")
+    page.run("window.boxed.scrollIntoView()")
+    page.wait("drawings.has(window.boxed)")
+    picture = decode(page.run("return find('.prediction', window.boxed).toDataURL()"))[..., :3]
+    height, width = picture.shape[:2]
+    green = (np.abs(picture.astype(int) - (0, 158, 115)) < 20).all(axis=-1)
+    rows, columns = np.nonzero(green)
+    assert rows.min() == pytest.approx(height / 4, abs=1)
+    assert rows.max() == pytest.approx(3 * height / 4, abs=1)
+    assert columns.min() == pytest.approx(width / 4, abs=1)
+    assert columns.max() == pytest.approx(width / 2, abs=1)
+    assert not green[height // 2, 3 * width // 8]
+
+
 def decode(address):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition("base64,")[2]))))
 
@@ -221,7 +236,7 @@ def test_600_noisy_images_open_quickly(browser, measured, tmp_path):
         levels = rng.integers(0, 256, (256, 256), dtype=np.uint8)
         gallery.offer(
             {"file_name": f"{index}.png", "label": "good", "score": 0.3, "iou": None}
-            | {"rejected": False},
+            | {"rejected": False, "boxes": []},
             image=rng.integers(0, 256, (256, 256, 1), dtype=np.uint8),
             mask=mask,
             levels=levels,

@@ -16,7 +16,15 @@ def offer(kept, *, shape=(8, 8), scores=None, mask=None, image="grey", **row):
     mask = np.zeros((*scores.shape, 1), np.uint8) if mask is None else mask
     levels = segmentation.threshold_levels(scores, THRESHOLDS)
     kept.offer(
-        {"file_name": "a.png", "label": "dent", "score": 0.5, "iou": 0.5, "rejected": True, **row},
+        {
+            "file_name": "a.png",
+            "label": "dent",
+            "score": 0.5,
+            "iou": 0.5,
+            "rejected": True,
+            "boxes": [],
+            **row,
+        },
         image=np.full((*scores.shape, 1), 90, np.uint8) if isinstance(image, str) else image,
         mask=mask,
         levels=levels,

@@ -50,7 +50,11 @@ def measure(*, defective=4, good=6, missed=1, alarms=2, shape=(12, 16), calibrat
         }
         rows.append(row)
         gallery.offer(
-            row | {"rejected": rejected if calibrated else None},
+            {
+                **row,
+                "rejected": rejected if calibrated else None,
+                "boxes": [] if bad else [[0.25, 0.25, 0.75, 0.5]],
+            },
             image=(60 + 120 * _surface(rng, shape)[..., None]).astype(np.uint8),
             mask=mask,
             levels=levels,

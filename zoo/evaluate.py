@@ -166,7 +166,11 @@ class _Measurement:
         channels = 1 if sample.image is None else sample.image.shape[-1]
         self.image_shape = max(self.image_shape, (*mask.shape, channels))
         self.gallery.offer(
-            {**row, "rejected": rejected},
+            {
+                **row,
+                "rejected": rejected,
+                "boxes": [] if sample.boxes is None else sample.boxes.tolist(),
+            },
             image=sample.image,
             mask=mask[..., None],
             levels=levels,

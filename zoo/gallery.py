@@ -45,8 +45,8 @@ class Gallery:
         """Encodes an image if it is among the worst so far.
 
         Args:
-          row: `file_name`, `label`, `score`, `iou` (None where undefined) and `rejected` (None
-            where nothing was decided).
+          row: `file_name`, `label`, `score`, `iou` (None where undefined), `rejected` (None
+            where nothing was decided) and `boxes`, lists of [ymin, xmin, ymax, xmax] in [0, 1].
           image: uint8 [H, W, C]; None where there is only a map.
           mask: uint8 [H, W, 1], 0 background, 1.. defect types, 255 ignore.
           levels: uint8 [H, W], how many of the T thresholds each pixel exceeds.
@@ -57,7 +57,7 @@ class Gallery:
         if full and priority <= self._heap[0][0]:
             return
         entry = {
-            **{key: row[key] for key in ("file_name", "label", "iou", "rejected")},
+            **{key: row[key] for key in ("file_name", "label", "iou", "rejected", "boxes")},
             "score": float(row["score"]),
             **_encoded(image, mask[..., 0], levels, counts, self._share),
         }
@@ -68,8 +68,8 @@ class Gallery:
         """What was kept, worst first.
 
         Returns:
-          Dicts of `file_name`, `label`, `score`, `iou`, `rejected`; the pictures `image` (None
-          where there was none), `truth` and `levels` as data addresses, `width` and `height` in
+          Dicts of `file_name`, `label`, `score`, `iou`, `rejected`, `boxes`; the pictures `image`
+          (None where there was none), `truth` and `levels` as data addresses, `width` and `height` in
           pixels, `shrunk`; `counts`, base64 of little-endian uint32 [T, 2], pixels of the
           intersection and of the prediction; `truth_pixels`, and `judged_pixels` without those
           that are ignored.

@@ -4,6 +4,7 @@
 const FILL = [213, 94, 0]; // of marked pixels
 const FILL_OPACITY = 0.45;
 const LINE = [86, 180, 233]; // around the true defect
+const BOX = "rgb(0, 158, 115)"; // that the model drew
 // class of the frame -> words for those who cannot see the picture
 const PICTURES = [["image", "Image"], ["truth", "True mask"], ["levels", "Anomaly map"]];
 
@@ -120,8 +121,20 @@ function drawPrediction(card) {
       picture.data[place] = (1 - opacity) * picture.data[place] + opacity * color[channel];
     }
   }
-  put(find(".prediction", card), picture);
+  const canvas = find(".prediction", card);
+  put(canvas, picture);
+  drawBoxes(canvas, JSON.parse(card.dataset.boxes));
   if (pixelSlider) showCardOverlap(card, counts[2 * at], counts[2 * at + 1]);
+}
+
+function drawBoxes(canvas, boxes) {
+  const { width, height } = canvas;
+  const context = canvas.getContext("2d");
+  context.strokeStyle = BOX;
+  context.lineWidth = 2;
+  for (const [top, left, bottom, right] of boxes) {
+    context.strokeRect(left * width, top * height, (right - left) * width, (bottom - top) * height);
+  }
 }
 
 function showCardOverlap(card, both, predicted) {
