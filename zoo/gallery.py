@@ -70,8 +70,8 @@ class Gallery:
         Returns:
           Dicts of `file_name`, `label`, `score`, `iou`, `rejected`, `boxes`; the pictures `image`
           (None where there was none), `truth` and `levels` as data addresses, `width` and
-          `height` in pixels, `shrunk`; `counts`, base64 of little-endian uint32 [T, 2], pixels of the
-          intersection and of the prediction; `truth_pixels`, and `judged_pixels` without those
+          `height` in pixels, `shrunk`; `counts`, base64 of little-endian uint32 [T, 2], pixels of
+          the intersection and of the prediction; `truth_pixels`, and `judged_pixels` without those
           that are ignored.
         """
         return [entry for *_, entry in sorted(self._heap, key=lambda item: item[:2], reverse=True)]
