@@ -58,7 +58,7 @@ def tiled(
 
     Returns:
       A function as `predict`, with the `score` float32 [B], the highest defect probability of any
-      pixel of `mask`.
+      pixel of `mask`, and without labels and boxes, which belong to a whole image.
 
     Raises:
       ValueError: an argument is out of range.

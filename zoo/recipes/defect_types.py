@@ -32,6 +32,9 @@ _NEU_SEG = {
     "test_folds": (1,),
     "steps_per_epoch": 200,
     "epochs": 15,
+    "schedule": "steps",
+    "decay_steps": 300,
+    "decay_rate": 0.7,
 }
 
 # Images of many sizes; those smaller than the crop would be refused, and none is smaller than 96.
@@ -188,4 +191,8 @@ RECIPES = {
 }
 for _category in _ANTILLIA:
     RECIPES[f"flex_unet/mvtec_ad/{_category}"]["antillia"] = _antillia(_category)
+RECIPES["unet/neu_seg/strip"]["default"]["builder_args"] |= {
+    "base_filters": 32,
+    "dropout_rate": 0.2,
+}
 RECIPES["micro_segmentor/msd/screen"]["fixel"] = _fixel()
