@@ -106,7 +106,7 @@ def _keras_steps(recipe, policy, image, mask):
     with run_dir.dtype_policy(policy):
         model = builders.build(recipe.builder, **recipe.builder_args)
     outputs = objectives.learning_outputs(model, recipe)
-    learner = keras.Model(model.input, {name: model.output[name] for name in outputs})
+    learner = objectives.learner(model, outputs)
     learner.compile(
         "adam",
         objectives.of_outputs(recipe, outputs)["loss"],

@@ -29,6 +29,14 @@ def learning_outputs(model, recipe) -> dict[str, int]:
     return outputs
 
 
+def learner(model, outputs) -> keras.Model:
+    """The part of a model that is fitted, which shares its layers.
+
+    Keras wants a target for every output of what it fits.
+    """
+    return keras.Model(model.input, {name: model.output[name] for name in outputs})
+
+
 def of_outputs(recipe, outputs) -> dict:
     """What `compile` needs to know of each output that learns."""
     loss, metrics, weights = {}, {}, dict(zip(OUTPUTS, recipe.loss_weights))

@@ -126,8 +126,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     with run_dir.dtype_policy(precision):
         model = builders.build(recipe.builder, **recipe.builder_args)
     outputs = objectives.learning_outputs(model, recipe)
-    # Shares its layers; Keras wants a target for every output of what it fits.
-    learner = keras.Model(model.input, {name: model.output[name] for name in outputs})
+    learner = objectives.learner(model, outputs)
     learner.compile(
         optimizer=optimizers.build(recipe, model.trainable_variables),
         **objectives.of_outputs(recipe, outputs),
