@@ -155,7 +155,7 @@ def pad_to_multiple(image, multiple: int):
     _, height, width, _ = image.shape
     if height is not None and width is not None and height % multiple == width % multiple == 0:
         return image
-    return PadToMultiple(multiple, name="pad")(image)
+    return PadToMultiple(multiple, dtype="float32", name="pad")(image)
 
 
 def crop_like(padded, image):

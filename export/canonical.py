@@ -10,13 +10,17 @@ import re
 from tensorflow.core.protobuf import saved_model_pb2
 
 COUNTED_NAME = re.compile(r"(.+)_(\d+)")
+# What a loop's condition does not read is named after the counted name of that function.
+UNREAD_ARGUMENT = re.compile(r"_\d+(___redundant_placeholder\d+)")
+COUNTED_GRADIENT = "CustomGradient-"  # of an activation with a gradient of its own, such as SiLU
 
 
 def make_canonical(folder) -> None:
     """Rewrites `saved_model.pb` in a SavedModel folder, and removes the random fingerprint.
 
-    Functions are numbered in the order of their making, from 0; the numeric ids of captured
-    tensors, which nothing reads, are dropped; maps are written in sorted order.
+    Functions and gradients are numbered in the order of their making, from 0; the numeric ids of
+    captured tensors and the numbers in unread arguments of loops, which nothing reads, are
+    dropped; maps are written in sorted order.
 
     Args:
       folder: a SavedModel folder.
@@ -26,6 +30,10 @@ def make_canonical(folder) -> None:
     saved_model.ParseFromString((folder / "saved_model.pb").read_bytes())
     for meta_graph in saved_model.meta_graphs:
         functions = meta_graph.graph_def.library.function
+        _renumber_gradients(meta_graph.graph_def)
+        for function in functions:
+            for argument in function.signature.input_arg:
+                argument.name = UNREAD_ARGUMENT.sub(r"\1", argument.name)
         _rename(meta_graph, _new_names([function.signature.name for function in functions]))
         functions.sort(key=lambda function: function.signature.name)
         for function in functions:
@@ -33,6 +41,20 @@ def make_canonical(folder) -> None:
                 _drop_tensor_id(argument.attr)
     (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString(deterministic=True))
     (folder / "fingerprint.pb").unlink(missing_ok=True)
+
+
+def _renumber_gradients(graph_def) -> None:
+    nodes = [*graph_def.node, *(n for each in graph_def.library.function for n in each.node_def)]
+    users = [n.attr["_gradient_op_type"] for n in nodes if "_gradient_op_type" in n.attr]
+    registered = graph_def.library.registered_gradients
+    counted = {use.s.decode() for use in users} | {each.registered_op_type for each in registered}
+    counted = [name for name in counted if name.startswith(COUNTED_GRADIENT)]
+    in_order = sorted(counted, key=lambda name: int(name.removeprefix(COUNTED_GRADIENT)))
+    names = {name: f"{COUNTED_GRADIENT}{number}" for number, name in enumerate(in_order)}
+    for use in users:
+        use.s = names.get(use.s.decode(), use.s.decode()).encode()
+    for each in registered:
+        each.registered_op_type = names.get(each.registered_op_type, each.registered_op_type)
 
 
 def _drop_tensor_id(attributes) -> None:

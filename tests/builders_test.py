@@ -159,3 +159,29 @@ def test_run_directory_needs_no_starting_weights(tmp_path):
     loaded, _ = run_dir.load_model(tmp_path)
     for one, other in zip(loaded.get_weights(), model.get_weights()):
         np.testing.assert_array_equal(one, other)
+
+
+def test_labels_divide_the_defect_that_the_mask_found():
+    mask_logits = np.full((1, 2, 2, 1), -9.0, np.float32)
+    mask_logits[0, 0, 1] = np.log(3.0)
+    label_logits = np.log(np.array([[0.9, 0.02, 0.08]], np.float32))
+    found = predictions({"mask_logits": mask_logits, "label_logits": label_logits})
+    np.testing.assert_allclose(found["mask"][0, 0, 1], [0.25, 0.15, 0.6], rtol=1e-5)
+    np.testing.assert_allclose(found["label"][0], [0.25, 0.15, 0.6], rtol=1e-5)
+    assert float(found["score"][0]) == pytest.approx(0.75)
+    two = predictions({"mask_logits": mask_logits, "label_logits": label_logits[:, :2]})
+    assert two["mask"].shape == (1, 2, 2, 1)
+    np.testing.assert_allclose(two["label"][0], [0.25, 0.75], rtol=1e-5)
+
+
+def test_labels_alone_decide_where_the_mask_is_their_evidence():
+    cam = np.zeros((2, 4, 4, 2), np.float32)
+    cam[:, 1, 2, 1] = 5.0
+    label_logits = np.log(np.array([[0.4, 0.6], [0.6, 0.4]], np.float32))
+    outputs = {"mask_logits": cam[..., 1:], "label_logits": label_logits, "cam": cam}
+    found = {key: ops.convert_to_numpy(value) for key, value in predictions(outputs).items()}
+    np.testing.assert_allclose(found["score"], [0.6, 0.4], rtol=1e-5)
+    assert found["box_score"][0, 0] == pytest.approx(0.6)
+    top, left, bottom, right = found["box"][0, 0]
+    assert 0.25 <= top < 0.375 < bottom <= 0.5 and 0.5 <= left < 0.625 < right <= 0.75
+    assert not found["box_score"][0, 1:].any() and not found["box_score"][1].any()
