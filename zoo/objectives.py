@@ -14,7 +14,7 @@ def learning_outputs(model, recipe) -> dict[str, int]:
     """The outputs that have a target, and how many channels each has.
 
     Raises:
-      ValueError: the recipe and the network agree on nothing to learn.
+      ValueError: the recipe and the network agree on nothing to learn, or on no labels to stop by.
     """
     outputs = {
         name: model.output[name].shape[-1]
@@ -25,6 +25,11 @@ def learning_outputs(model, recipe) -> dict[str, int]:
         raise ValueError(
             f"Recipe field `loss` must name a loss, since {recipe.builder} has no labels to learn. "
             "Received: None"
+        )
+    if recipe.stop_accuracy is not None and "label_logits" not in outputs:
+        raise ValueError(
+            f"Recipe field `stop_accuracy` is of labels, and {recipe.builder} learns none. "
+            f"Received: {recipe.stop_accuracy}"
         )
     return outputs
 

@@ -27,7 +27,13 @@ def table(name: str, results: list[dict]) -> str:
 
 
 def _figure(name: str, digits: int = 3) -> Callable[[dict], str]:
-    return lambda result: _show(result["figures"][name], digits)
+    """A figure's mean and spread; a result measured before the figure existed says so."""
+
+    def cell(result):
+        figures = result["figures"]
+        return _show(figures[name], digits) if name in figures else "not measured"
+
+    return cell
 
 
 def _show(spread, digits=3) -> str:
