@@ -46,6 +46,7 @@ def gradient(loss, mask, logits):
     "name, expected",
     [
         ("dice", 1 - 5 / 9),  # (2 * 2 + 1) / (4 + 4 + 1)
+        ("defect_dice", 1 - 5 / 9),
         ("squared_dice", 1 - 5 / 9),  # squares of 0 and 1 change nothing
         ("jaccard", 1 - 3 / 7),  # (2 + 1) / (6 + 1)
         ("bce", 4 * BIG / 9),  # four pixels are wrong by 50 nats
@@ -76,6 +77,7 @@ def test_squared_dice_differs_on_uncertain_pixels():
         ("ce", 2 * BIG / 9),  # two pixels are wrong by 50 nats
         ("focal", 2 * BIG / 9),
         ("dice", 1 - (2 * 1 / (3 + 1) + 2 * 1 / (1 + 2)) / 2),
+        ("defect_dice", 1 - 7 / 8),  # (2 * 3 + 1) / (4 + 3 + 1): a pixel is missed, no type counts
         ("squared_dice", 1 - (2 * 1 / (3 + 1) + 2 * 1 / (1 + 2)) / 2),
         ("jaccard", 1 - (1 / 3 + 1 / 2) / 2),
         ("tversky", 1 - (1 / (1 + 0.7 * 2) + 1 / (1 + 0.3 * 1)) / 2),
