@@ -25,7 +25,7 @@ def fast_unet(
     run on features that are `stem_stride` times smaller than the image: the stem folds blocks of
     pixels into channels, and the head unfolds channels into pixels (Shi et al., "Real-Time Single
     Image and Video Super-Resolution", arXiv:1609.05158). The refinement sees the image itself
-    beside the mask, so that outlines follow its edges.
+    beside the mask, and adds to it, so that outlines follow the image's edges.
 
     Args:
       image_shape: (H, W, C) of the image; H and W may be None for any size.
@@ -76,21 +76,19 @@ def fast_unet(
         x = layers.Concatenate(name=f"up{place}_concat")([x, skips.pop()])
         x = double_conv(x, filters, f"up{place}")
 
-    # === Head: the stem's inverse ===
-    coarse = layers.Conv2DTranspose(
-        refine_filters or num_classes,
+    # === Head: the stem's inverse, and what the full size adds ===
+    logits = layers.Conv2DTranspose(
+        num_classes,
         stem_stride,
         strides=stem_stride,
         name="head_unfold" if refine_filters else "mask_logits",
-        dtype=None if refine_filters else "float32",
+        dtype="float32",
     )(x)
-    if not refine_filters:
-        outputs = {"mask_logits": blocks.crop_like(coarse, image)}
-        return keras.Model(image, outputs, name="fast_unet")
-
-    # === Refinement ===
-    x = layers.Concatenate(name="refine_concat")([coarse, full])
-    x = layers.ReLU(name="refine_relu1")(x)
-    x = layers.Conv2D(refine_filters, 3, padding="same", activation="relu", name="refine_conv1")(x)
-    logits = layers.Conv2D(num_classes, 1, name="mask_logits", dtype="float32")(x)
+    if refine_filters:
+        x = layers.Concatenate(name="refine_concat")([logits, full])
+        x = layers.Conv2D(
+            refine_filters, 3, padding="same", activation="relu", name="refine_conv1"
+        )(x)
+        x = layers.Conv2D(num_classes, 1, name="refine_conv2", dtype="float32")(x)
+        logits = layers.Add(name="mask_logits", dtype="float32")([logits, x])
     return keras.Model(image, {"mask_logits": blocks.crop_like(logits, image)}, name="fast_unet")
