@@ -8,7 +8,7 @@ _BUILDER_ARGS = {
     "unet": {"base_filters": 16},
     "flex_unet": {"base_filters": 16},
     "deeplab_v3_plus": {"backbone": "MobileNetV2"},
-    "fast_unet": {},
+    "fast_unet": {"normalization": "batch"},
     "micro_segmentor": {},
 }
 FINE_CROP = 200  # pixels; FastUNet folds smaller crops by 2 and larger ones by 4
@@ -37,9 +37,10 @@ _NEU_SEG = {
     "decay_rate": 0.7,
 }
 
-# Images of many sizes; those smaller than the crop would be refused, and none is smaller than 96.
+# Images of many sizes; the largest window that fits into each: uneven areas are known by their
+# surroundings, and crops of 96x96 show too little of them.
 _MAGNETIC_TILE = {
-    "crop_size": (96, 96),
+    "crop_size": (224, 112),
     "defective_fraction": 0.75,
     "validation_folds": (0, 1),
 }
@@ -55,6 +56,9 @@ _MVTEC_AD = {
     "validation_folds": (0, 1),
     "test_folds": (2, 3, 4),
 }
+
+# Categories whose parts lie at any angle.
+_ANY_ANGLE = ("hazelnut", "metal_nut", "screw")
 
 # MSD has few good images: every image teaches.
 _MSD = {
@@ -98,13 +102,18 @@ def _default(builder, data, *, channels, num_types):
         args["stem_stride"] = 2 if crop <= FINE_CROP else 4
     elif builder == "micro_segmentor":
         args["num_labels"] = 1 + num_types
-    return {**_COMMON, "builder_args": args, "loss": "bce_dice" if single else "ce+dice", **data}
+    return {
+        **_COMMON,
+        "builder_args": args,
+        "loss": "bce_dice" if single else "ce+dice+defect_dice",
+        **data,
+    }
 
 
 def _mvtec_ad(builder, category):
     return _default(
         builder,
-        _MVTEC_AD,
+        _MVTEC_AD | ({"rotation": 180.0, "zoom": 0.2} if category in _ANY_ANGLE else {}),
         channels=1 if category in mvtec_ad.GREY else 3,
         num_types=len(mvtec_ad.DEFECT_TYPES[category]),
     )
