@@ -31,10 +31,7 @@ _NEU_SEG = {
     "test_split": "train",
     "test_folds": (1,),
     "steps_per_epoch": 200,
-    "epochs": 15,
-    "schedule": "steps",
-    "decay_steps": 300,
-    "decay_rate": 0.7,
+    "epochs": 27,
 }
 
 # Images of many sizes; the largest window that fits into each: uneven areas are known by their
@@ -200,8 +197,4 @@ RECIPES = {
 }
 for _category in _ANTILLIA:
     RECIPES[f"flex_unet/mvtec_ad/{_category}"]["antillia"] = _antillia(_category)
-RECIPES["unet/neu_seg/strip"]["default"]["builder_args"] |= {
-    "base_filters": 32,
-    "dropout_rate": 0.2,
-}
 RECIPES["micro_segmentor/msd/screen"]["fixel"] = _fixel()
