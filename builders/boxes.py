@@ -8,6 +8,7 @@ from builders.blocks import BilinearUpsampling
 THRESHOLD = 0.7  # share of the range of a map, as published
 MAX_BOXES = 16
 ENLARGED = 4  # how much larger a heat map is than the cells of a class activation map
+ROUNDING = 1e-5  # of the values of a map; what float32 layers leave of a constant image
 # What a pixel knows of its region; see `_pixels`.
 SCORE, NUMBER, FACTS = 4, 5, 6
 NOTHING = -float("inf")  # facts of a pixel of no region
@@ -30,10 +31,12 @@ def evidence(cam, label):
 
 
 def normalized(heat):
-    """Stretches each map of a batch float32 [B, h, w] to [0, 1]; a constant one becomes 0."""
+    """Stretches each map of a batch float32 [B, h, w] to [0, 1]; one constant but for rounding is 0."""
     least = ops.min(heat, axis=(1, 2), keepdims=True)
-    extent = ops.max(heat, axis=(1, 2), keepdims=True) - least
-    return ops.where(extent > 0, (heat - least) / ops.where(extent > 0, extent, 1.0), 0.0)
+    most = ops.max(heat, axis=(1, 2), keepdims=True)
+    extent = most - least
+    varies = extent > ROUNDING * ops.maximum(ops.abs(most), ops.abs(least))
+    return ops.where(varies, (heat - least) / ops.where(varies, extent, 1.0), 0.0)
 
 
 def heat_map(cam, label):

@@ -195,3 +195,11 @@ def test_in_a_functional_model():
 def test_arguments_out_of_range(arguments, match):
     with pytest.raises(ValueError, match=match):
         draw(np.zeros((1, 2, 2)), **arguments)
+
+
+def test_rounding_draws_no_box():
+    rng = np.random.default_rng(0)
+    constant = rng.uniform(-5, 5, (50, 1, 1, 2)).astype("f")
+    cam = constant * (1 + rng.uniform(-2e-7, 2e-7, (50, 6, 5, 2)).astype("f"))
+    box, score = boxes.boxes(boxes.heat_map(cam, np.ones(50, "int32")))
+    assert not ops.convert_to_numpy(box).any() and not ops.convert_to_numpy(score).any()

@@ -9,7 +9,7 @@ from tiny_run import CALIBRATION, RECIPE, tiny_run
 import zoo
 from export.publish import publish
 from export.serve import make_server
-from zoo.predictor import defect_probability, load_predictor
+from zoo.predictor import at_size, defect_probability, load_predictor
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +61,23 @@ def test_source_that_is_no_model(tmp_path):
 def test_any_defect_type_counts():
     mask = np.array([0.2, 0.5, 0.3], np.float32).reshape(1, 1, 1, 3)
     assert defect_probability(mask)[0, 0, 0] == pytest.approx(0.8)
+
+
+def test_images_are_shown_at_the_size_of_the_training():
+    seen = []
+
+    def bright(images):
+        seen.append(images)
+        mask = images[..., :1].astype(np.float32) / 255
+        return {"mask": mask, "score": mask.max(axis=(1, 2, 3))}
+
+    predict = at_size(bright, (2, 2))
+    images = np.zeros((1, 4, 4, 1), np.uint8)
+    images[0, :2, :2] = 100
+    images[0, 0, 0] = 200
+    outputs = predict(images)
+    np.testing.assert_array_equal(seen[0][0, ..., 0], [[125, 0], [0, 0]])  # the mean of four
+    assert outputs["mask"].shape == (1, 4, 4, 1)
+    assert outputs["score"][0] == pytest.approx(125 / 255)
+    assert predict(images[:, :2, :2])["mask"].shape == (1, 2, 2, 1)
+    assert seen[1].shape == (1, 2, 2, 1) and seen[1][0, 0, 0, 0] == 200  # as it is

@@ -34,7 +34,8 @@ def make_run(folder: pathlib.Path, seed: int, value: float, **changes) -> pathli
     }
     for name, content in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
-    (folder / "history.csv").write_text("epoch,val_iou,seconds\n1,0.5,60.0\n2,0.75,120.0\n")
+    watched = "val_balanced_accuracy" if "loss" in changes else "val_iou"
+    (folder / "history.csv").write_text(f"epoch,{watched},seconds\n1,0.5,60.0\n2,0.75,120.0\n")
     return folder
 
 
@@ -64,6 +65,7 @@ def test_types_have_a_table_of_their_own(tmp_path):
 def test_labels_have_a_table_of_their_own(tmp_path):
     result = summary.summarize([make_run(tmp_path / "a", 0, 1.5, loss=None)])
     assert result_tables.kind(result) == "labels"
+    assert result["history"][0][1] == {"seconds": 120.0, "val_balanced_accuracy": 0.75}
     row = result_tables.table("labels", [result]).splitlines()[-1]
     assert "| 1.500 | 2.0 / 2 | 1.0 / 2 | 1.5000 | 1.5 / 2 | 1.500 | 1.500 | 2 |" in row
 

@@ -112,14 +112,22 @@ def evaluate(options) -> Iterator[str]:
 
 
 def _predictor(options):
-    """The model of --source, with the thresholds of --calibration and the tiles of --tile_size."""
-    from zoo.predictor import load_predictor
+    """The model of --source, with the thresholds of --calibration and the tiles of --tile_size.
+
+    It sees images at the size that it learnt from.
+    """
+    from zoo.predictor import at_size, load_predictor
     from zoo.tiling import padding_multiple, tiled
 
     predictor = load_predictor(_required(options, "source"), options.modules_dir)
     if options.calibration is not None:
         predictor = predictor._replace(calibration=_calibration(options))
     if options.tile_size is not None:
+        if predictor.recipe.get("loss", "") is None:
+            raise ValueError(
+                "Flag --tile_size is for models that learnt masks: the labels of this one, "
+                f"{predictor.recipe['module']}, belong to whole images."
+            )
         tile = tuple(int(side) for side in options.tile_size)
         predict = tiled(
             predictor.predict,
@@ -128,6 +136,8 @@ def _predictor(options):
             multiple=padding_multiple(predictor.recipe),
         )
         predictor = predictor._replace(predict=predict)
+    if image_size := predictor.recipe.get("image_size"):
+        predictor = predictor._replace(predict=at_size(predictor.predict, image_size))
     return predictor
 
 

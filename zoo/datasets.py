@@ -113,8 +113,7 @@ def read_examples(
     def resize(example):
         image, mask = example["image"], example[mask_feature]
         if image_size is not None:
-            image = tf.image.resize(image, image_size, method="area")
-            image = tf.cast(tf.round(image), tf.uint8)
+            image = resize_images(image, image_size)
             mask = tf.numpy_function(lambda m: shrink_mask(m, image_size), [mask], tf.uint8)
             mask.set_shape((*image_size, 1))
         return {
@@ -125,6 +124,11 @@ def read_examples(
         }
 
     return examples.map(resize, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def resize_images(image, size: tuple[int, int]) -> tf.Tensor:
+    """Resizes uint8 [H, W, C] or [B, H, W, C] to `size`, each pixel the mean of what it covers."""
+    return tf.cast(tf.round(tf.image.resize(image, size, method="area")), tf.uint8)
 
 
 def count_labels(builder, split: str, folds: tuple[int, ...] | None = None) -> np.ndarray:

@@ -58,6 +58,30 @@ def from_model(model: keras.Model, recipe: dict, calibration: dict | None = None
     return Predictor(predict, recipe, calibration or {})
 
 
+def at_size(predict: Callable, size: tuple[int, int]) -> Callable:
+    """Makes a predict function show its network every image at one size.
+
+    Args:
+      predict: as `Predictor.predict`.
+      size: (H, W) that the network learnt from.
+
+    Returns:
+      A function as `predict`, for images of any size; the mask has the size of the image.
+    """
+    import tensorflow as tf
+
+    from zoo.datasets import resize_images  # of the data that the network learnt from
+
+    def resized(images):
+        own_size = images.shape[1:3]
+        if own_size == tuple(size):
+            return predict(images)
+        outputs = predict(resize_images(images, size).numpy())
+        return {**outputs, "mask": tf.image.resize(outputs["mask"], own_size).numpy()}
+
+    return resized
+
+
 def load_predictor(source: str, modules_dir="modules") -> Predictor:
     """Loads a run directory, a module's folder, its URL, or its handle in `modules_dir`.
 

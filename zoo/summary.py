@@ -30,6 +30,8 @@ FIGURES = (
     "box_precision@0.3",
 )
 
+WATCHED = ("seconds", "val_iou", "val_balanced_accuracy")  # of each epoch, as far as it was learnt
+
 
 def summarize(run_directories) -> dict:
     """Summarises finished runs of one recipe.
@@ -40,7 +42,7 @@ def summarize(run_directories) -> dict:
     Returns:
       What a file of `zoo/results` holds: the recipe, the data measured, each figure with `mean`,
       `sd` (of the sample; None for one run) and `values`, the same for the IoU of each class of
-      pixels as `type_iou`, the table of images of each run, the validation IoU over time, and the
+      pixels as `type_iou`, the table of images of each run, the validation figure over time, and the
       machine.
 
     Raises:
@@ -90,7 +92,7 @@ def _read_run(directory) -> dict:
         raise ValueError(f"{directory} must be a finished run; {missing[0]} is missing.")
     with open(directory / "history.csv", newline="") as stream:
         history = [
-            {key: round(float(row[key]), 4) for key in ("seconds", "val_iou")}
+            {key: round(float(row[key]), 4) for key in WATCHED if key in row}
             for row in csv.DictReader(stream)
         ]
     documents = ("recipe", "metrics", "environment")
