@@ -8,7 +8,7 @@ from builders.blocks import BilinearUpsampling
 THRESHOLD = 0.7  # share of the range of a map, as published
 MAX_BOXES = 16
 ENLARGED = 4  # how much larger a heat map is than the cells of a class activation map
-ROUNDING = 1e-5  # of the values of a map; what float32 layers leave of a constant image
+ROUNDING = 1e-5  # relative; what float32 layers leave of a constant image varies by less
 # What a pixel knows of its region; see `_pixels`.
 SCORE, NUMBER, FACTS = 4, 5, 6
 NOTHING = -float("inf")  # facts of a pixel of no region
@@ -30,12 +30,14 @@ def evidence(cam, label):
     return ops.sum(cam * chosen, axis=-1) - cam[..., 0]
 
 
-def normalized(heat):
-    """Stretches each map of a batch float32 [B, h, w] to [0, 1]; one constant but for rounding is 0."""
+def normalized(heat, unit=0.0):
+    """Stretches each map of a batch float32 [B, h, w] to [0, 1]; a constant one becomes 0.
+
+    One is constant, too, whose range is a rounding of values of the size of `unit`.
+    """
     least = ops.min(heat, axis=(1, 2), keepdims=True)
-    most = ops.max(heat, axis=(1, 2), keepdims=True)
-    extent = most - least
-    varies = extent > ROUNDING * ops.maximum(ops.abs(most), ops.abs(least))
+    extent = ops.max(heat, axis=(1, 2), keepdims=True) - least
+    varies = extent > ROUNDING * unit
     return ops.where(varies, (heat - least) / ops.where(varies, extent, 1.0), 0.0)
 
 
@@ -56,7 +58,8 @@ def heat_map(cam, label):
     """
     enlarge = BilinearUpsampling(ENLARGED, dtype="float32", name="heat_map")
     # Before the stretch, since interpolation takes from a peak.
-    return normalized(enlarge(evidence(cam, label)[..., None])[..., 0])
+    # Evidence is a difference, so what rounding leaves of it is as large as that of its terms.
+    return normalized(enlarge(evidence(cam, label)[..., None])[..., 0], unit=ops.max(ops.abs(cam)))
 
 
 def boxes(heat, *, threshold: float = THRESHOLD, max_boxes: int = MAX_BOXES, single: bool = False):

@@ -42,8 +42,8 @@ def summarize(run_directories) -> dict:
     Returns:
       What a file of `zoo/results` holds: the recipe, the data measured, each figure with `mean`,
       `sd` (of the sample; None for one run) and `values`, the same for the IoU of each class of
-      pixels as `type_iou`, the table of images of each run, the validation figure over time, and the
-      machine.
+      pixels as `type_iou`, the table of images of each run, the validation figure over time, and
+      the machine.
 
     Raises:
       ValueError: the runs differ in more than the seed, or there is none.
