@@ -59,7 +59,8 @@ def heat_map(cam, label):
     enlarge = BilinearUpsampling(ENLARGED, dtype="float32", name="heat_map")
     # Before the stretch, since interpolation takes from a peak.
     # Evidence is a difference, so what rounding leaves of it is as large as that of its terms.
-    return normalized(enlarge(evidence(cam, label)[..., None])[..., 0], unit=ops.max(ops.abs(cam)))
+    unit = ops.max(ops.abs(cam), axis=(1, 2, 3))[:, None, None]
+    return normalized(enlarge(evidence(cam, label)[..., None])[..., 0], unit)
 
 
 def boxes(heat, *, threshold: float = THRESHOLD, max_boxes: int = MAX_BOXES, single: bool = False):
