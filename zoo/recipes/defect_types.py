@@ -47,12 +47,15 @@ _MAGNETIC_TILE = {
 # images alone.
 _MVTEC_AD = {
     "image_size": (512, 512),
-    "crop_size": (256, 256),
+    "crop_size": (192, 192),
     "defective_fraction": 0.75,
     "train_split": "train+test",
     "validation_folds": (0, 1),
     "test_folds": (2, 3, 4),
+    "epochs": 10,
 }
+
+_BACKGROUND_WEIGHT = 0.02  # where about a hundredth of a window is defect
 
 # Categories whose parts lie at any angle.
 _ANY_ANGLE = ("hazelnut", "metal_nut", "screw")
@@ -108,12 +111,14 @@ def _default(builder, data, *, channels, num_types):
 
 
 def _mvtec_ad(builder, category):
-    return _default(
-        builder,
-        _MVTEC_AD | ({"rotation": 180.0, "zoom": 0.2} if category in _ANY_ANGLE else {}),
-        channels=1 if category in mvtec_ad.GREY else 3,
-        num_types=len(mvtec_ad.DEFECT_TYPES[category]),
-    )
+    num_types = len(mvtec_ad.DEFECT_TYPES[category])
+    channels = 1 if category in mvtec_ad.GREY else 3
+    recipe = _default(builder, _MVTEC_AD, channels=channels, num_types=num_types)
+    if category in _ANY_ANGLE:
+        recipe |= {"rotation": 180.0, "zoom": 0.2}
+    if recipe["builder_args"]["num_classes"] > 1:
+        recipe["class_weights"] = (_BACKGROUND_WEIGHT, *[1.0] * num_types)
+    return recipe
 
 
 def _antillia(category):
@@ -146,6 +151,7 @@ def _antillia(category):
         "brightness": 0.0,
         "contrast": 0.0,
         "loss": "ce",
+        "class_weights": None,
         "schedule": "steps",
         "optimizer": "adam_clipped",
         "learning_rate": learning_rate,
