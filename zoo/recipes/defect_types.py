@@ -40,6 +40,7 @@ _MAGNETIC_TILE = {
     "crop_size": (224, 112),
     "defective_fraction": 0.75,
     "validation_folds": (0, 1),
+    "epochs": 12,
 }
 
 # The official training images are all good, so types are learnt from seven tenths of the test
