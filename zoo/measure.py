@@ -100,7 +100,7 @@ def measure_predictor(
         "module": recipe.module,
         "dataset": builder.info.full_name,
         "split": split if folds is None else f"{split}, folds {', '.join(map(str, folds))}",
-        "seen": _seen(recipe, builder, split, folds),
+        "seen": seen(recipe, builder, split, folds),
         "map_note": None,
     }
     speed = {"seconds": seconds, "images_per_second": evaluation.metrics["images"] / seconds}
@@ -223,7 +223,7 @@ def _batches(recipe, builder, split, folds=None, mask_feature=None):
     return input_pipeline.same_size_batches(examples).as_numpy_iterator()
 
 
-def _seen(recipe, builder, split, folds) -> bool:
+def seen(recipe: Recipe, builder, split: str, folds: tuple[int, ...] | None) -> bool:
     """Whether a split holds images that trained the weights or chose epoch or thresholds."""
     if f"{builder.name}/{builder.builder_config.name}" != recipe.dataset:
         return False

@@ -118,6 +118,10 @@ class Recipe:
     )
     weights: str = _field("which weights to keep: best (by validation IoU) or last", "best")
 
+    start_from: str | None = _field(
+        "run directory whose weights training starts from, as far as its layers fit; none: random",
+        None,
+    )
     seed: int = _field("seed of weights, order, crops and augmentation", 0)
     mixed_precision: str = _field(
         "auto, float32, mixed_bfloat16 or mixed_float16; auto asks the device", "auto"

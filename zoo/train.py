@@ -25,6 +25,7 @@ from zoo import (
     optimizers,
     predictor,
     schedules,
+    starting_weights,
 )
 from zoo.calibration import refuse_test_split
 from zoo.recipe import Recipe
@@ -95,6 +96,7 @@ def train(
     # What is missing shall be found now rather than after hours of training.
     _check_rules(recipe, builder)
     _check_types(recipe, builder)
+    starting_weights.refuse_seen_images(recipe, builder)
     datasets.read_examples(builder, recipe.test_split, mask_feature=recipe.mask_feature)
     if list(partial.glob("backup/epoch_*")) or (partial / run_dir.WEIGHTS_FILE).is_file():
         if not resume:
@@ -125,6 +127,8 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
     with run_dir.dtype_policy(precision):
         model = builders.build(recipe.builder, **recipe.builder_args)
+    if recipe.start_from is not None:
+        starting_weights.copy_weights(model, recipe.start_from)
     outputs = objectives.learning_outputs(model, recipe)
     learner = objectives.learner(model, outputs)
     learner.compile(

@@ -1,0 +1,67 @@
+"""Training that starts from the weights of an earlier run."""
+
+import numpy as np
+import pytest
+
+import builders
+from builders import run_dir
+from zoo.recipes import get_recipe
+from zoo.starting_weights import copy_weights
+from zoo.train import train
+
+MODULE = "fast_unet/dagm_synthetic/class_1_small"
+SMALL = {
+    "builder_args": {"base_filters": 2},
+    "image_size": (32, 32),
+    "batch_size": 2,
+    "steps_per_epoch": 1,
+    "epochs": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def first(data_dir, tmp_path_factory):
+    recipe = get_recipe(MODULE, **SMALL)
+    return train(recipe, runs_dir=tmp_path_factory.mktemp("runs"), data_dir=data_dir)
+
+
+def test_layers_that_fit_are_copied(first):
+    source = run_dir.load_model(first)[0]
+    model = builders.build("fast_unet", num_classes=3, base_filters=2)
+    before = model.get_layer("head_unfold").get_weights()
+    assert copy_weights(model, first) == ["head_unfold", "refine_conv1", "refine_conv2"]
+    for name in ("stem_fold", "down1_conv1", "bottleneck_conv2"):
+        for one, other in zip(
+            model.get_layer(name).get_weights(), source.get_layer(name).get_weights()
+        ):
+            np.testing.assert_array_equal(one, other)
+    for one, other in zip(before, model.get_layer("head_unfold").get_weights()):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_another_network_is_refused(first):
+    with pytest.raises(ValueError, match=r"must be a run of the same builder.*class_1_small has"):
+        copy_weights(builders.build("tiny_unet"), first)
+
+
+def test_a_run_starts_where_another_ended(first, data_dir, tmp_path):
+    """With a learning rate of 0 the weights that were copied are those that are saved."""
+    recipe = get_recipe(MODULE, **SMALL, start_from=str(first), learning_rate=0.0, seed=1)
+    run = train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+    for one, other in zip(*(run_dir.load_model(each)[0].get_weights() for each in (first, run))):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_weights_that_have_seen_the_test_images_are_refused(first, data_dir, tmp_path):
+    """Also where a run on other images lies between."""
+    between = get_recipe(MODULE.replace("class_1", "class_2"), **SMALL, start_from=str(first))
+    second = train(between, runs_dir=tmp_path, data_dir=data_dir)
+    for directory in (first, second):
+        recipe = get_recipe(
+            MODULE, **SMALL, start_from=str(directory), test_split="train", test_folds=(2,)
+        )
+        with pytest.raises(ValueError, match=r"class_1_small/default_seed0 has seen some of train"):
+            train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+    recipe = get_recipe(MODULE, **SMALL, start_from=str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match="must be a run directory, to see which images"):
+        train(recipe, runs_dir=tmp_path, data_dir=data_dir)

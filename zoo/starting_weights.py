@@ -1,0 +1,75 @@
+"""Starts a training from the weights of an earlier run, for data too few to learn from alone."""
+
+import json
+import pathlib
+
+import keras
+from absl import logging
+
+from builders import run_dir
+from zoo.measure import seen
+from zoo.recipe import Recipe
+
+
+def copy_weights(model: keras.Model, directory) -> list[str]:
+    """Sets the weights of all layers that a run's network shares by name and shape.
+
+    The others, such as a head for other types, stay as they are.
+
+    Args:
+      model: receives the weights.
+      directory: a run directory.
+
+    Returns:
+      The names of the layers that keep their own weights.
+
+    Raises:
+      ValueError: there is no run, or no layer of it fits.
+    """
+    source, recipe = run_dir.load_model(directory)
+    known = {layer.name: layer for layer in source.layers}
+    fitting, others = [], []
+    for layer in filter(lambda layer: layer.weights, model.layers):
+        shapes = [weight.shape for weight in layer.weights]
+        twin = known.get(layer.name)
+        if twin is not None and [weight.shape for weight in twin.weights] == shapes:
+            layer.set_weights(twin.get_weights())
+            fitting.append(layer.name)
+        else:
+            others.append(layer.name)
+    if not fitting:
+        raise ValueError(
+            "Recipe field `start_from` must be a run of the same builder: no layer of "
+            f"{recipe['module']} has the name and shape of one here. Received: {directory}"
+        )
+    logging.info(
+        "Started from %d layers of %s; new: %s.",
+        len(fitting),
+        directory,
+        ", ".join(others) or "none",
+    )
+    return others
+
+
+def refuse_seen_images(recipe: Recipe, builder) -> None:
+    """Raises ValueError where a run to start from, or one that it started from, saw test images.
+
+    Args:
+      recipe: `start_from` may name a run directory.
+      builder: the built data set of the recipe.
+    """
+    directory = recipe.start_from
+    while directory is not None:
+        file = pathlib.Path(directory) / run_dir.RECIPE_FILE
+        if not file.is_file():
+            raise ValueError(
+                "Recipe field `start_from` must be a run directory, to see which images its "
+                f"weights know. Received: {directory}"
+            )
+        before = Recipe.from_dict(json.loads(file.read_text()))
+        if seen(before, builder, recipe.test_split, recipe.test_folds or None):
+            raise ValueError(
+                f"Recipe field `start_from` must be a run that has seen no test image: {directory} "
+                f"has seen some of {recipe.test_split} of {recipe.dataset}."
+            )
+        directory = before.start_from
