@@ -126,6 +126,20 @@ def defect_dice(mask, logits):
     return 1 - ops.sum((2 * _count(target * probability) + SMOOTH) / below)
 
 
+def type_ce(mask, logits):
+    """Cross-entropy of the types among each other, mean over the defect pixels.
+
+    What tells defect from background has no part in it, so that it can be strong without raising
+    false alarms, as weights of `ce` on rare types do.
+    """
+    if logits.shape[-1] == 1:
+        raise ValueError("Loss type_ce is for several defect types. Received 1 channel")
+    target, _, logits = _prepare(mask, logits)
+    target = target[..., 1:]
+    loss = _pixel_cross_entropy(target, logits[..., 1:]) if target.shape[-1] > 1 else 0.0 * target
+    return ops.sum(loss) / ops.maximum(ops.sum(target), 1.0)
+
+
 def squared_dice(mask, logits):
     """1 - 2|AB| / (|A|^2 + |B|^2), with squares below; UNet_Industrial calls it "jaccard".
 
@@ -281,6 +295,7 @@ LOSSES = {
     "bce": bce,
     "dice": dice,
     "defect_dice": defect_dice,
+    "type_ce": type_ce,
     "squared_dice": squared_dice,
     "jaccard": jaccard,
     "tversky": tversky,

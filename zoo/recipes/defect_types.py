@@ -56,8 +56,6 @@ _MVTEC_AD = {
     "epochs": 10,
 }
 
-_BACKGROUND_WEIGHT = 0.02  # where about a hundredth of a window is defect
-
 # Categories whose parts lie at any angle.
 _ANY_ANGLE = ("hazelnut", "metal_nut", "screw")
 
@@ -118,7 +116,7 @@ def _mvtec_ad(builder, category):
     if category in _ANY_ANGLE:
         recipe |= {"rotation": 180.0, "zoom": 0.2}
     if recipe["builder_args"]["num_classes"] > 1:
-        recipe["class_weights"] = (_BACKGROUND_WEIGHT, *[1.0] * num_types)
+        recipe["loss"] = "ce+defect_dice+type_ce"
     return recipe
 
 
@@ -152,7 +150,6 @@ def _antillia(category):
         "brightness": 0.0,
         "contrast": 0.0,
         "loss": "ce",
-        "class_weights": None,
         "schedule": "steps",
         "optimizer": "adam_clipped",
         "learning_rate": learning_rate,
