@@ -189,7 +189,7 @@ def test_unknown_names_and_wrong_weights_are_refused():
 @pytest.mark.parametrize("num_classes", [1, 4])
 @pytest.mark.parametrize("name", losses.LOSSES)
 def test_ignored_pixels_get_no_gradient(name, num_classes):
-    if num_classes > 1 and "bce" in name or num_classes == 1 and name not in ONE_CHANNEL:
+    if (num_classes > 1 and "bce" in name) or (num_classes == 1 and name not in ONE_CHANNEL):
         return
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 3, (2, 4, 4, num_classes)).astype("f")

@@ -53,7 +53,7 @@ _MVTEC_AD = {
     "train_split": "train+test",
     "validation_folds": (0, 1),
     "test_folds": (2, 3, 4),
-    "epochs": 10,
+    "epochs": 7,
 }
 
 # Categories whose parts lie at any angle.
