@@ -72,7 +72,7 @@ def test_original_tiny_unet_has_its_published_size():
     assert builders.build("tiny_unet", variant="original").count_params() == 29_137_793
 
 
-@pytest.mark.parametrize("width, parameters", [(16, 1_945_521), (64, 31_049_409)])
+@pytest.mark.parametrize("width, parameters", [(16, 1_945_521), (32, 7_768_929), (64, 31_049_409)])
 def test_unet_of_other_widths(width, parameters):
     model = builders.build("unet", image_shape=(None, None, 3), base_filters=width)
     assert model.count_params() == parameters

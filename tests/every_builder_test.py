@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_hub as hub
 
 import builders
 from builders import run_dir
@@ -58,7 +59,7 @@ def test_saved_loaded_and_exported_models_answer_alike(name, tmp_path):
     np.testing.assert_allclose(loaded["mask"], expected["mask"], atol=1e-6)
     publish(run, tmp_path / "modules")
     folder = version_paths(tmp_path / "modules", recipe["module"], 1)["module"]
-    module = tf.saved_model.load(str(folder))
+    module = hub.load(str(folder))
     assert len(module.trainable_variables) == len(model.trainable_variables)
     found = module(tf.constant(IMAGES))
     assert set(found) == set(expected)
@@ -81,3 +82,21 @@ def test_compiles_with_xla(name):
     compiled = tf.function(model, jit_compile=True)(IMAGES[:, :32, :32].repeat(2, 1)[:, :48])
     plain = model(IMAGES[:, :32, :32].repeat(2, 1)[:, :48])
     np.testing.assert_allclose(compiled["mask_logits"], plain["mask_logits"], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name, policy, xla",
+    [*((name, "mixed_float16", False) for name in SMALL), ("unet", "mixed_bfloat16", True)],
+)
+def test_a_training_step_in_lower_precision(name, policy, xla):
+    """Of images of any size; with XLA sizes must be known."""
+    keras.utils.set_random_seed(0)
+    size = [32, 32] if xla else [None, None]
+    with run_dir.dtype_policy(policy):
+        model = builders.build(name, **{**arguments(name), "image_shape": [*size, 3]})
+    model.compile(keras.optimizers.SGD(1e-2), dict.fromkeys(model.output, "mse"), jit_compile=xla)
+    images = IMAGES[:, :32, :32]
+    outputs = model(images)
+    loss = model.train_on_batch(images, {key: np.ones_like(outputs[key]) for key in outputs})
+    assert np.isfinite(loss).all()
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -84,11 +84,15 @@ def test_the_archive_gives_what_the_folder_gives(tmp_path):
 def test_equal_images_share_a_fold(tmp_path):
     make_category(tmp_path / "archive", "screw", images=6)
     good = tmp_path / "archive/screw/train/good"
-    shutil.copy(good / "000.png", good / "copy.png")
+    copies = ["train/good/copy.png", *(f"test/good/copy{i}.png" for i in range(6))]
+    for name, original in zip(copies, [0, *range(6)]):
+        shutil.copy(good / f"{original:03}.png", tmp_path / "archive/screw" / name)
     builder = build(Builder, "screw", tmp_path / "archive", tmp_path / "data")
     folds = {row["file_name"].decode(): row["fold"] for row in examples(builder)}
-    assert folds["train/good/000.png"] == folds["train/good/copy.png"]
     assert len(set(folds.values())) == 6
+    folds |= {row["file_name"].decode(): row["fold"] for row in examples(builder, "test")}
+    for name, original in zip(copies, [0, *range(6)]):
+        assert folds[name] == folds[f"train/good/{original:03}.png"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -133,8 +134,12 @@ def test_killed_run_resumes_and_ends_as_an_unbroken_one(finished, data_dir, tmp_
 
 @pytest.mark.parametrize(
     "settings",
-    [{"mixed_precision": "mixed_bfloat16"}, {"mixed_precision": "float32", "xla": "on"}],
-    ids=["bfloat16", "xla"],
+    [
+        {"mixed_precision": "mixed_bfloat16"},
+        {"mixed_precision": "mixed_float16"},
+        {"mixed_precision": "float32", "xla": "on"},
+    ],
+    ids=["bfloat16", "float16", "xla"],
 )
 def test_cpu_settings_train(settings, data_dir, tmp_path):
     recipe = recipes.get_recipe(MODULE, **{**SMALL, "epochs": 1, **settings})
@@ -198,6 +203,23 @@ def test_learning_rate_falls_where_validation_does_not_improve(data_dir, tmp_pat
     assert rates == pytest.approx([1e-12, 0.5e-12, 0.25e-12, 0.125e-12])
 
 
+@pytest.mark.parametrize("changes", [{"schedule": "cosine"}, {"decay_steps": 5}])
+def test_one_rule_alone_moves_the_learning_rate(changes, data_dir, tmp_path):
+    recipe = recipes.get_recipe(MODULE, **SMALL, **changes)
+    with pytest.raises(ValueError, match=r"`reduce_lr_patience` must be none where a schedule"):
+        train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+
+
+def test_float16_scales_the_loss():
+    recipe = recipes.get_recipe(MODULE)
+    weight = keras.Variable(np.zeros(1, np.float32))
+    optimizer = optimizers.build(recipe, [weight], "mixed_float16")
+    before = float(optimizer.learning_rate)
+    assert float(optimizer.scale_loss(1.0)) > 1000
+    optimizer.learning_rate = before / 2  # as a plateau does it
+    assert float(optimizer.inner_optimizer.learning_rate) == pytest.approx(before / 2)
+
+
 def test_types_are_learnt_and_measured(data_dir, tmp_path):
     changes = {"builder_args": {"num_classes": 2}, "loss": "ce+dice", "class_weights": (1.0, 5.0)}
     recipe = recipes.get_recipe(MODULE, **{**SMALL, "epochs": 1, **changes})
@@ -222,6 +244,8 @@ def test_unknown_module_or_recipe(arguments, message):
         recipes.get_recipe(*arguments)
     with pytest.raises(ValueError, match="Recipe has no field lr"):
         recipes.get_recipe(MODULE, lr=1)
+    with pytest.raises(ValueError, match=r"flex_unet has no argument base_kernels. Arg.*base_kern"):
+        recipes.get_recipe("flex_unet/mvtec_ad/screw", builder_args={"base_kernels": 11})
     for folds in ((1, 2), (2, 3, 4, 5, 6, 7, 8, 9)):
         with pytest.raises(ValueError, match=r"`test_folds` must name folds .* not validated on"):
             recipes.get_recipe(MODULE, test_folds=folds)

@@ -30,12 +30,18 @@ def rmsprop(recipe) -> keras.optimizers.Optimizer:
     )
 
 
-def build(recipe, variables) -> keras.optimizers.Optimizer:
-    """Makes the optimizer of a recipe and its slots for these variables."""
+def build(recipe, variables, precision: str = "float32") -> keras.optimizers.Optimizer:
+    """Makes the optimizer of a recipe and its slots for these variables.
+
+    Under the policy mixed_float16 it scales the loss, since small gradients would become 0.
+    """
     optimizer = OPTIMIZERS[recipe.optimizer](recipe)
     optimizer.build(variables)
     if recipe.optimizer == "rmsprop":
         start_like_tensorflow_1(optimizer)
+    if precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(variables)
     return optimizer
 
 

@@ -132,7 +132,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     outputs = objectives.learning_outputs(model, recipe)
     learner = objectives.learner(model, outputs)
     learner.compile(
-        optimizer=optimizers.build(recipe, model.trainable_variables),
+        optimizer=optimizers.build(recipe, model.trainable_variables, precision),
         **objectives.of_outputs(recipe, outputs),
         jit_compile=hardware.resolve_xla(recipe.xla),
     )
@@ -235,6 +235,13 @@ def _check_choices(recipe):
     if recipe.loss is not None:
         losses.get_loss(recipe.loss, recipe.class_weights)
     augment.check_strengths({name: getattr(recipe, name) for name in augment.LIMITS})
+    scheduled = recipe.schedule != "steps" or recipe.decay_steps is not None
+    if recipe.reduce_lr_patience is not None and scheduled:
+        raise ValueError(
+            "Recipe field `reduce_lr_patience` must be none where a schedule decides the learning "
+            f"rate. Received: {recipe.reduce_lr_patience} with `schedule` {recipe.schedule} and "
+            f"`decay_steps` {recipe.decay_steps}"
+        )
     for field, registry in (
         ("optimizer", optimizers.OPTIMIZERS),
         ("schedule", schedules.SCHEDULES),

@@ -68,19 +68,14 @@ class Builder(ManualBuilder):
                 f"{manual_dir} must hold {category}, {category}.tar.xz or {WHOLE_ARCHIVE}. It "
                 f"holds {', '.join(there) or 'no category'}.\n{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             )
-        return {
-            split: self._generate_examples(find_images(root, split, category))
-            for split in ("train", "test")
-        }
+        splits = {split: find_images(root, split, category) for split in ("train", "test")}
+        folds = folds_of_copies(splits)
+        return {split: self._generate_examples(splits[split], folds) for split in splits}
 
-    def _generate_examples(self, sources: dict[str, Source]) -> Iterator[tuple[str, dict]]:
+    def _generate_examples(
+        self, sources: dict[str, Source], folds: dict[str, int]
+    ) -> Iterator[tuple[str, dict]]:
         channels = self.info.features["image"].shape[-1]
-        # Equal files are one group. Lookalikes are not: parts of a category lie in one pose.
-        groups = {
-            name: hashlib.sha256(source.image.read_bytes()).hexdigest()
-            for name, source in sources.items()
-        }
-        folds = assign_folds({name: s.label for name, s in sources.items()}, groups=groups)
         for name, source in sources.items():
             with self.skipping(name):
                 image = images.read_image(source.image, channels=channels)
@@ -94,6 +89,23 @@ class Builder(ManualBuilder):
                         "fold": folds[name],
                     },
                 )
+
+
+def folds_of_copies(splits: dict[str, dict[str, Source]]) -> dict[str, int]:
+    """The fold of each image; equal files have one, in whatever splits they are.
+
+    Lookalikes are no copies: parts of a category lie in one pose.
+    """
+    folds, fold_of_file = {}, {}
+    for sources in splits.values():
+        groups = {
+            name: hashlib.sha256(source.image.read_bytes()).hexdigest()
+            for name, source in sources.items()
+        }
+        labels = {name: source.label for name, source in sources.items()}
+        for name, fold in assign_folds(labels, groups=groups).items():
+            folds[name] = fold_of_file.setdefault(groups[name], fold)
+    return folds
 
 
 def find_images(root: Path, split: str, category: str) -> dict[str, Source]:

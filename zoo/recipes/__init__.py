@@ -4,7 +4,9 @@ A module's handle is `<builder>/<dataset>/<class>`; a recipe is chosen by its na
 """
 
 import dataclasses
+import inspect
 
+from builders import BUILDERS
 from zoo.recipe import Recipe
 from zoo.recipes import cam, dagm, defect_types
 
@@ -51,5 +53,11 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
         **RECIPES[module][name],
     }
     if "builder_args" in changes:
+        known = inspect.signature(BUILDERS[builder]).parameters
+        if unknown := set(changes["builder_args"]) - set(known):
+            raise ValueError(
+                f"Builder {builder} has no argument {', '.join(unknown)}. "
+                f"Arguments: {', '.join(known)}"
+            )
         changes["builder_args"] = {**values["builder_args"], **changes["builder_args"]}
     return Recipe(**{**values, **changes})
