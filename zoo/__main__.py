@@ -65,7 +65,10 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("split", None, "Split to measure on; default is the recipe's test.")
 flags.DEFINE_list(
-    "tile_size", None, "height,width of the tiles that large images are predicted by; none: whole."
+    "tile_size",
+    None,
+    "height,width of the tiles that large images are predicted by; none: whole. A recipe's "
+    "image_size comes first: tiles are of what the network sees.",
 )
 flags.DEFINE_integer("tile_overlap", 128, "Pixels that neighbouring tiles share, and blend over.")
 flags.DEFINE_list("images", [], "Image files, folders or globs, with commas between.")
