@@ -42,6 +42,13 @@ def test_16_bit_is_scaled():
     assert images.decode_image(encoded(pixels), name="a.png")[..., 0].tolist() == [[0, 1, 255]]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_values_of_32_bits_are_refused(dtype):
+    content = encoded(np.ones((2, 2), dtype), format="TIFF")
+    with pytest.raises(images.BrokenImageError, match=r"a\.tif .*save it with 8 or 16 bits"):
+        images.decode_image(content, name="a.tif")
+
+
 def test_colour_becomes_grey_and_grey_becomes_colour():
     red = np.array([[[255, 0, 0]]], np.uint8)
     assert images.decode_image(encoded(red), name="a.png").tolist() == [[[76]]]  # 0.299 * 255

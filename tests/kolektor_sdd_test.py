@@ -81,6 +81,10 @@ def test_both_layouts_name_the_same_items(tmp_path):
             r"must have the size of its image, \(42, 20\). Received: \(1, 1\)",
         ),
         (
+            lambda root: save(root / "kos02/Part1.png", [[0]]),
+            r"kos02 must have one file of each stem.* Received: Part1\.jpg, Part1\.png$",
+        ),
+        (
             lambda root: (*map(shutil.rmtree, root.iterdir()), save(root / "a.txt", [[0]])),
             "must hold the folders kos01 to kos50",
         ),

@@ -29,7 +29,8 @@ def read_image(file, *, channels: int = 1) -> np.ndarray:
       uint8 [H, W, channels].
 
     Raises:
-      BrokenImageError: the file is truncated or no image. The message names the file.
+      BrokenImageError: the file is truncated, no image, or one of 32 bits a value. The message
+        names the file.
     """
     if isinstance(file, str | os.PathLike) and not hasattr(file, "read_bytes"):
         with open(file, "rb") as stream:
@@ -46,17 +47,20 @@ def decode_image(content: bytes, *, name: str, channels: int = 1) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
+            if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+                raise ValueError("values of 32 bits say no range: save it with 8 or 16 bits")
             image = ImageOps.exif_transpose(image)
             pixels = _to_uint8(image, channels, name)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BrokenImageError(
-            f"{name} is truncated or no image ({error}). Replace the file, or leave it out."
+            f"{name} is truncated or no image of 8 or 16 bits ({error}). Replace the file, or "
+            "leave it out."
         ) from error
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def _to_uint8(image: Image.Image, channels: int, name: str) -> np.ndarray:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    if image.mode == "I" or image.mode.startswith("I;16"):
         # Pillow reads 16-bit grey PNG and TIFF in these modes; 257 maps 65535 to 255.
         logging.log_first_n(
             logging.WARNING, "%s has 16 bits a pixel: such images are scaled to 8 bits.", 1, name

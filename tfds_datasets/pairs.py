@@ -44,14 +44,19 @@ def check_mask_size(mask: np.ndarray, image_shape: tuple[int, ...], file) -> Non
         )
 
 
+def check_stems(files: list[Path]) -> None:
+    """Raises ValueError where two files of a folder have one stem."""
+    counts = collections.Counter(file.with_suffix("") for file in files)
+    if doubled := [file for file in files if counts[file.with_suffix("")] > 1]:
+        raise ValueError(
+            f"{doubled[0].parent} must have one file of each stem, since stems pair images with "
+            f"masks. Received: {', '.join(file.name for file in doubled)}"
+        )
+
+
 def _files_by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder} must be a folder. It is missing.")
     files = image_files(folder)
-    counts = collections.Counter(file.stem for file in files)
-    if doubled := [file.name for file in files if counts[file.stem] > 1]:
-        raise ValueError(
-            f"{folder} must have one file of each stem, since stems pair images with masks. "
-            f"Received: {', '.join(doubled)}"
-        )
+    check_stems(files)
     return {file.stem: file for file in files}

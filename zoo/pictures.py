@@ -21,6 +21,11 @@ PALETTE = (
     (204, 121, 167),
     (0, 114, 178),
     (230, 159, 0),
+    (148, 103, 189),
+    (140, 86, 75),
+    (23, 190, 207),
+    (188, 189, 34),
+    (255, 152, 150),
 )
 IGNORE_COLOR = (128, 128, 128)
 GAP_COLOR = 128  # grey level between pictures, neither the darkest nor the brightest part of any

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from tfds_datasets import images
 from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
-from tfds_datasets.pairs import check_mask_size, image_files
+from tfds_datasets.pairs import check_mask_size, check_stems, image_files
 
 ITEM = re.compile(r"kos\d+")  # the physical item that several images show
 LABEL_ENDING = "_label"  # of the stem of a mask
@@ -85,10 +85,12 @@ def find_images(root: Path) -> dict[str, Source]:
     """Finds all images by name, such as "kos01/Part0.jpg" or "kos01_Part0.jpg".
 
     Raises:
-      ValueError: there are none, an image has no mask or a mask no image, or a name says no item.
+      ValueError: there are none, two have one stem, an image has no mask or a mask no image, or a
+        name says no item.
     """
     files = [file for folder in sorted(root.glob("kos*/")) for file in image_files(folder)]
     files = files or image_files(root)
+    check_stems(files)
     named = {(file.parent, file.stem): file for file in files}
     sources, alone = {}, []
     for (folder, stem), file in named.items():
