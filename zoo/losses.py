@@ -113,31 +113,22 @@ def dice(mask, logits):
 
 
 def defect_dice(mask, logits):
-    """`dice` of any defect against the background, whatever its type; for K = 1 the same.
-
-    All types together teach where a defect is, long before any of them alone is found: five rare
-    ones stay all background for thousands of steps under `ce+dice`.
-    """
+    """`dice` of any defect, whatever its type: all teach where one is before types are known."""
     if logits.shape[-1] == 1:
         return dice(mask, logits)
     target, valid, logits = _prepare(mask, logits)
     target, probability = ((1 - x[..., :1]) * valid for x in (target, _probability(logits)))
-    below = _count(target) + _count(probability) + SMOOTH
-    return 1 - ops.sum((2 * _count(target * probability) + SMOOTH) / below)
+    both, below = ops.sum(target * probability), ops.sum(target + probability)
+    return 1 - (2 * both + SMOOTH) / (below + SMOOTH)
 
 
 def type_ce(mask, logits):
-    """Cross-entropy of the types among each other, mean over the defect pixels.
-
-    What tells defect from background has no part in it, so that it can be strong without raising
-    false alarms, as weights of `ce` on rare types do.
-    """
+    """Cross-entropy of the types among each other, mean over the defect pixels."""
     if logits.shape[-1] == 1:
         raise ValueError("Loss type_ce is for several defect types. Received 1 channel")
     target, _, logits = _prepare(mask, logits)
-    target = target[..., 1:]
-    loss = _pixel_cross_entropy(target, logits[..., 1:]) if target.shape[-1] > 1 else 0.0 * target
-    return ops.sum(loss) / ops.maximum(ops.sum(target), 1.0)
+    target, likelihood = target[..., 1:], ops.log_softmax(logits[..., 1:])
+    return -ops.sum(target * likelihood) / ops.maximum(ops.sum(target), 1.0)
 
 
 def squared_dice(mask, logits):
