@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from made_archives import save
 
 from zoo import datasets, input_pipeline, recipes
 
@@ -56,6 +57,24 @@ def test_resizing_keeps_masks_binary(builder):
     for example in datasets.read_examples(builder, "test", image_size=(50, 70)):
         assert example["image"].shape == (50, 70, 1)
         assert set(np.unique(example["mask"])) <= {0, 1}
+
+
+def test_masks_without_a_defect_are_refused(tmp_path):
+    """Folders of good and defective images have labels and no masks: 255 everywhere."""
+    for folder in ("good", "defect"):
+        for number in range(30):
+            pixels = np.random.default_rng([number, len(folder)]).integers(0, 256, (20, 20))
+            save(tmp_path / "parts" / folder / f"{number}.png", pixels)
+    builder = datasets.prepare_dataset(
+        "image_mask_folder/grey", manual_dir=tmp_path / "parts", data_dir=tmp_path / "data"
+    )
+    changes = {"crop_size": (16, 16)}
+    recipe = recipes.get_recipe("unet/image_mask_folder/grey", **changes)
+    with pytest.raises(ValueError, match=r"marks no pixel of a defect.*the builder vgg16_cam"):
+        input_pipeline.training_batches(builder, recipe)
+    labels = recipes.get_recipe("vgg16_cam/image_mask_folder/grey", **changes)
+    image, _ = next(iter(input_pipeline.training_batches(builder, labels, 0, {"label_logits": 2})))
+    assert image.shape == (10, 16, 16, 1)
 
 
 @pytest.mark.parametrize("dataset", ["dagm", "dagm2007/class_0"])

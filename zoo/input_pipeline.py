@@ -43,7 +43,7 @@ def training_batches(
     """
     strengths = {name: getattr(recipe, name) for name in augment.LIMITS}
     streams = _cached_streams(builder, recipe)
-    size = _common_size([stream for stream, _ in streams], recipe)
+    size = _checked_size([stream for stream, _ in streams], recipe)
 
     def epoch_batches(epoch):
         parts = []
@@ -210,12 +210,25 @@ def _check_types(builder, recipe, counts):
     )
 
 
-def _common_size(streams, recipe) -> tuple[int, int]:
-    """The size of every training image: the crop's, or that of all images, which it checks."""
-    sizes = set()
+def _checked_size(streams, recipe) -> tuple[int, int]:
+    """The size of every training image: the crop's, or that of all images, which it checks.
+
+    Where masks are learnt, it also checks that one of them marks a defect.
+    """
+    sizes, marked = set(), recipe.loss is None
+
+    def look(example):
+        return tf.shape(example["image"])[:2], tf.reduce_any(_is_defect(example["mask"]))
+
     for stream in streams:  # this pass also fills the cache
-        for shape in stream.map(lambda e: tf.shape(e["image"])[:2]).as_numpy_iterator():
+        for shape, defect in stream.map(look).as_numpy_iterator():
             sizes.add((int(shape[0]), int(shape[1])))
+            marked |= bool(defect)
+    if not marked:
+        raise ValueError(
+            f"{recipe.dataset} marks no pixel of a defect in the images to learn from, so masks "
+            "cannot be learnt: add masks, or learn from labels alone by the builder vgg16_cam."
+        )
     smallest = tuple(map(min, zip(*sizes)))
     if recipe.crop_size is None:
         if len(sizes) > 1:
@@ -232,10 +245,14 @@ def _common_size(streams, recipe) -> tuple[int, int]:
     return recipe.crop_size
 
 
+def _is_defect(mask):
+    return (mask > 0) & (mask < IGNORE)
+
+
 def _crop(image, mask, size, numbers):
     """Cuts a window that holds a random defect pixel, or lies anywhere where there is none."""
     shape = tf.shape(image)[:2]
-    defect = tf.where((mask[..., 0] > 0) & (mask[..., 0] < IGNORE))
+    defect = tf.where(_is_defect(mask[..., 0]))
     num_pixels = tf.shape(defect)[0]
     anchor = tf.cond(
         num_pixels > 0,
