@@ -34,8 +34,7 @@ _NEU_SEG = {
     "epochs": 27,
 }
 
-# Images of many sizes; the largest window that fits into each: uneven areas are known by their
-# surroundings, and crops of 96x96 show too little of them.
+# Images of many sizes, and the largest window that fits into each.
 _MAGNETIC_TILE = {
     "crop_size": (224, 112),
     "defective_fraction": 0.75,
