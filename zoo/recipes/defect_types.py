@@ -44,14 +44,14 @@ _MAGNETIC_TILE = {
 
 # The official training images are all good, so types are learnt from seven tenths of the test
 # images as well, and measured on the other three: not to be compared with what learns from good
-# images alone.
+# images alone. Losses and windows were chosen while folds 2 to 4 were measured; these chose nothing.
 _MVTEC_AD = {
     "image_size": (512, 512),
     "crop_size": (192, 192),
     "defective_fraction": 0.75,
     "train_split": "train+test",
-    "validation_folds": (0, 1),
-    "test_folds": (2, 3, 4),
+    "validation_folds": (5, 6),
+    "test_folds": (7, 8, 9),
     "epochs": 7,
 }
 
