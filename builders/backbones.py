@@ -19,6 +19,7 @@ _KEEP_LAST_STAGE = ("ResNet50", "ResNet101", "ResNet152")
 # Batch normalisation as they have it follows over thousands of steps: short trainings could not
 # be validated.
 _NORM_MOMENTUM = 0.9
+_POINTWISE = (layers.BatchNormalization, layers.Activation, layers.ReLU)
 
 
 def backbone(name: str, *, weights: str | None = None, output_stride: int = 16) -> keras.Model:
@@ -47,7 +48,8 @@ def backbone(name: str, *, weights: str | None = None, output_stride: int = 16) 
         )
     network = _with_weights(_application(name), name, weights)
     deepest = 32 if output_stride == 32 or name in _KEEP_LAST_STAGE else 16
-    names = [_last_of_stride(network, name, stride) for stride in (LOW_STRIDE, deepest)]
+    taps = [_last_of_stride(network, name, stride) for stride in (LOW_STRIDE, deepest)]
+    network = keras.Model(network.input, [tap.output for tap in taps], name="backbone")
     changes = _dilation_for_stride(network, output_stride)
 
     def edited(layer):
@@ -57,11 +59,8 @@ def backbone(name: str, *, weights: str | None = None, output_stride: int = 16) 
         return layer.__class__.from_config(config)
 
     image = keras.Input((None, None, 3), name="image")
-    clone = keras.models.clone_model(network, input_tensors=image, clone_function=edited)
-    clone.set_weights(network.get_weights())
-    encoder = keras.Model(
-        clone.inputs, [clone.get_layer(layer).output for layer in names], name="backbone"
-    )
+    encoder = keras.models.clone_model(network, input_tensors=image, clone_function=edited)
+    encoder.set_weights(network.get_weights())
     _, deep = encoder.compute_output_shape((1, PROBED_SIZE, PROBED_SIZE, 3))
     if deep[1] * output_stride != PROBED_SIZE:
         raise ValueError(
@@ -124,17 +123,31 @@ def _with_weights(application, name, weights):
 
 
 def _last_of_stride(network, name, stride):
-    """Name of the last layer whose features are `stride` times smaller than the image."""
+    """The last operation of this stride that holds all that the network goes on with.
+
+    No inner branch of a block, then. Where normalisation and activation follow, with which the
+    blocks of ResNetV2 begin, theirs. NASNet has none, since its cells read the two before them.
+    """
     size = PROBED_SIZE // stride
-    found = [
-        layer.name for layer in network.layers if tuple(layer.output.shape[1:3]) == (size, size)
-    ]
+    passed = {}  # name of an operation -> those that every way to it goes through, in order
+    ends = []  # what the operations that shrink features of this stride, or none, read
+    for layer in network.operations:
+        ways = [passed[each.name] for each in _layers_before(layer)]
+        shared = [each for each in ways[0] if all(each in way for way in ways)] if ways else []
+        passed[layer.name] = [*shared, layer]
+        if 1 < _height(layer) <= size // 2:  # 1 is that of squeeze and excitation
+            ends += [way for each, way in zip(_layers_before(layer), ways) if _height(each) >= size]
+    ends = ends or [passed[network.operations[-1].name]]
+    found = [each for each in ends[0] if _height(each) == size and all(each in way for way in ends)]
     if not found:
         raise ValueError(
             "Argument `backbone` must be a network whose features line up with the image. "
-            f"Received: {name!r}, which has none of stride {stride}"
+            f"Received: {name!r}, with none of stride {stride} that hold all it goes on with"
         )
-    return found[-1]
+    last = found[-1]
+    while following := [each for each in _layers_behind(last) if isinstance(each, _POINTWISE)]:
+        last = following[0]
+    return last
 
 
 def _dilation_for_stride(network, output_stride):
@@ -164,6 +177,15 @@ def _dilation_for_stride(network, output_stride):
 
 def _layers_before(layer):
     return [tensor._keras_history.operation for tensor in _inputs(layer)]
+
+
+def _layers_behind(layer):
+    return [node.operation for node in layer._outbound_nodes]
+
+
+def _height(layer):
+    """Height of an operation's features at `PROBED_SIZE`; 0 where it has none."""
+    return layer.output.shape[1] if len(layer.output.shape) == 4 else 0
 
 
 def _inputs(layer):

@@ -49,17 +49,47 @@ def test_dilated_features_are_the_strided_ones_and_those_between(name, place, mo
     "name, channels",
     [
         ("ResNet50", (256, 2048)),
+        ("ResNet101", (256, 2048)),
+        ("ResNet50V2", (256, 1024)),
+        ("ResNet101V2", (256, 1024)),
+        ("DenseNet121", (128, 512)),
+        ("ConvNeXtTiny", (96, 384)),
+        ("MobileNet", (128, 512)),
         ("MobileNetV2", (144, 576)),
         ("EfficientNetB0", (144, 672)),
         ("EfficientNetV2B0", (32, 672)),
         ("VGG16", (256, 512)),
         ("MobileNetV3Small", (72, 288)),
+        ("MobileNetV3Large", (72, 672)),
     ],
 )
 def test_features_of_two_strides(name, channels):
-    encoder = backbones.backbone(name)
-    shapes = encoder.compute_output_shape((1, 64, 96, 3))
-    assert shapes == [(1, 16, 24, channels[0]), (1, 4, 6, channels[1])]
+    strides = (16,) if name.startswith("ConvNeXt") else (16, 8)
+    for output_stride in strides:
+        encoder = backbones.backbone(name, output_stride=output_stride)
+        low, deep = encoder.compute_output_shape((1, 256, 256, 3))
+        assert low == (1, 64, 64, channels[0])
+        assert deep == (1, 256 // output_stride, 256 // output_stride, channels[1])
+
+
+@pytest.mark.parametrize("name", ["ResNet50", "ResNet50V2", "ConvNeXtTiny", "MobileNetV2"])
+def test_features_hold_all_that_the_network_goes_on_with(name):
+    """Where they are cut out, no way leads from the image to what is behind them."""
+    network = getattr(applications, name)(
+        include_top=False, weights=None, input_shape=(256, 256, 3)
+    )
+    for stride in (4, 16):
+        tap = backbones._last_of_stride(network, name, stride)
+        if name == "ResNet50V2":  # its shortcut reads what is not normalised yet
+            norm = backbones._layers_before(tap)[0]
+            tap = backbones._layers_before(norm)[0]
+            assert "_out" in tap.name
+        reached = {network.operations[0].name}
+        for each in network.operations[1:]:
+            if each is not tap and any(b.name in reached for b in backbones._layers_before(each)):
+                reached.add(each.name)
+        behind = [each for each in network.operations if 1 < backbones._height(each) < 256 / stride]
+        assert behind and reached.isdisjoint(each.name for each in behind)
 
 
 def test_weights_of_a_file(tmp_path):
@@ -108,6 +138,7 @@ def test_a_grey_image_is_seen_as_rgb():
     [
         ({"backbone": "ResNet5"}, "`backbone` must be one of .*ResNet50.*Received: 'ResNet5'"),
         ({"backbone": "Xception"}, "line up with the image.*'Xception'.*none of stride 4"),
+        ({"backbone": "NASNetMobile"}, "'NASNetMobile'.*none of stride 4 that hold all"),
         (
             {"backbone": "ConvNeXtTiny", "output_stride": 8},
             "`output_stride` must be 16.*Received: 8",
@@ -130,6 +161,9 @@ def test_arguments_out_of_range(changes, match):
         ({"backbone": "EfficientNetB0"}, 2_326_168, 2_299_313),
         ({"backbone": "ResNet50", "separable": False}, 40_430_913, 40_373_601),
         ({"backbone": "ResNet50"}, 26_788_273, 26_717_553),
+        ({"backbone": "ResNet50", "output_stride": 8}, 26_788_273, 26_717_553),
+        ({"backbone": "ResNet101"}, 45_858_737, 45_735_793),
+        ({"backbone": "ResNet50V2"}, 9_306_161, 9_270_769),
     ],
 )
 def test_published_sizes(arguments, total, trainable):
