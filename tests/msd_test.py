@@ -24,7 +24,7 @@ from made_msd import (
 )
 
 from tfds_datasets import images
-from tfds_datasets.copies import group_copies, thumbnail
+from tfds_datasets.copies import group_lookalikes, thumbnail
 from tfds_datasets.msd import masks
 from tfds_datasets.msd.archive import find_images
 from tfds_datasets.msd.msd_dataset_builder import Builder
@@ -218,6 +218,6 @@ def test_real_files():
     labels = {name: source.label for name, source in found.sources.items()}
     assert np.bincount(list(labels.values())).tolist() == [0, 4, 4, 4]
     assert masks.find_contradictions(counts, labels, masks.find_types(counts, labels)) == []
-    groups = group_copies(thumbnails)  # three of the stains are on one phone in one pose
+    groups = group_lookalikes(thumbnails)  # three of the stains are on one phone in one pose
     assert {groups[f"stain/Sta_000{number}.jpg"] for number in (2, 3, 4)} == {"stain/Sta_0002.jpg"}
     assert len(set(groups.values())) == 10

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from made_archives import build, examples, save
+from PIL import Image
 
 from tfds_datasets.mvtec_ad import categories, mvtec_ad_dataset_builder
 from tfds_datasets.mvtec_ad.mvtec_ad_dataset_builder import Builder
@@ -93,6 +94,22 @@ def test_equal_images_share_a_fold(tmp_path):
     folds |= {row["file_name"].decode(): row["fold"] for row in examples(builder, "test")}
     for name, original in zip(copies, [0, *range(6)]):
         assert folds[name] == folds[f"train/good/{original:03}.png"]
+
+
+def test_copies_in_other_files_share_a_fold(tmp_path):
+    make_category(tmp_path / "archive", "screw", images=6)
+    root = tmp_path / "archive/screw"
+    for number in range(6):
+        image = Image.open(root / f"train/good/{number:03}.png").transpose(
+            Image.Transpose.ROTATE_180
+        )
+        image.save(root / f"test/good/{number:03}.png")
+    builder = build(Builder, "screw", tmp_path / "archive", tmp_path / "data")
+    assert builder.info.metadata["copies"] == 6
+    folds = {row["file_name"].decode(): row["fold"] for row in examples(builder)}
+    for row in examples(builder, "test"):
+        if row["label"] == 0:
+            assert row["fold"] == folds[row["file_name"].decode().replace("test", "train")]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 from made_archives import build, examples, save
 
-from tfds_datasets.copies import group_copies, thumbnail
+from tfds_datasets.copies import group_lookalikes, thumbnail
 from tfds_datasets.neu_seg import neu_seg_dataset_builder
 from tfds_datasets.neu_seg.neu_seg_dataset_builder import Builder
 
@@ -108,7 +108,7 @@ def test_lookalikes_are_no_copies():
         name: thumbnail(np.clip(image, 0, 255).astype(np.uint8)[..., None])
         for name, image in images.items()
     }
-    groups = group_copies(thumbnails)
+    groups = group_lookalikes(thumbnails)
     assert groups["copy"] == groups["3"] and groups["flat"] == groups["plain"]
     assert len(set(groups.values())) == 7
 

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
-from tfds_datasets.copies import group_copies, thumbnail
+from tfds_datasets.copies import COPY_SIDE, group_copies, thumbnail
 from tfds_datasets.features import (
     GOOD,
     IGNORE,
@@ -103,7 +103,7 @@ class Builder(ManualBuilder):
         for name, source in sources.items():
             with self.skipping(name):
                 image = images.read_image(source.image, channels=self._channels)
-                small, mask = thumbnail(image), read_mask(source, image, palette)
+                small, mask = thumbnail(image, COPY_SIDE), read_mask(source, image, palette)
                 labels[name], thumbnails[name] = _label(source, mask, types), small
                 shown.update(np.unique(mask).tolist(), [labels[name]])
         if empty := [name for number, name in enumerate(types, 1) if number not in shown]:

@@ -26,7 +26,11 @@ class Source(NamedTuple):
 
 
 class Builder(ManualBuilder):
-    """Reads a folder for each item, or one folder with the item in the names of its files."""
+    """Reads a folder for each item, or one folder with the item in the names of its files.
+
+    The surfaces of an item share a fold. Copies are not searched for: all items look alike, and
+    how far different ones agree has not been measured.
+    """
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Seven tenths of the items to train on, the others to test."}

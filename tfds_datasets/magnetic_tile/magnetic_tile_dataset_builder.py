@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
-from tfds_datasets.copies import group_copies, join_groups, thumbnail
+from tfds_datasets.copies import group_lookalikes, join_groups, thumbnail
 from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.pairs import check_mask_size
@@ -74,7 +74,7 @@ class Builder(ManualBuilder):
                 read_mask(source, image.shape)
                 thumbnails[name] = thumbnail(image)
         numbers = {name: sources[name].number for name in thumbnails}
-        groups = join_groups(group_series(numbers), group_copies(thumbnails))
+        groups = join_groups(group_series(numbers), group_lookalikes(thumbnails))
         folds = assign_folds({name: sources[name].label for name in groups}, groups=groups)
         return {
             split: self._generate_examples(

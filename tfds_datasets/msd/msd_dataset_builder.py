@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
-from tfds_datasets.copies import group_copies, thumbnail
+from tfds_datasets.copies import group_lookalikes, thumbnail
 from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.msd import masks
@@ -112,7 +112,7 @@ class Builder(ManualBuilder):
         self.info.metadata["several_types"] = several
         if several:
             logging.info("%d masks show several types: %s", len(several), ", ".join(several))
-        return Scanned(labels, group_copies(thumbnails), types)
+        return Scanned(labels, group_lookalikes(thumbnails), types)
 
     def _report(self, scanned: Scanned, split_of: Mapping[str, str]) -> None:
         labels, groups = scanned.labels, scanned.groups

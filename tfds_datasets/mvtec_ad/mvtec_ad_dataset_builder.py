@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
+from tfds_datasets.copies import COPY_SIDE, group_copies, thumbnail
 from tfds_datasets.features import GOOD, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.mvtec_ad.categories import DEFECT_TYPES, GREY
@@ -49,7 +50,7 @@ class Builder(ManualBuilder):
             ),
             homepage="https://www.mvtec.com/company/research/datasets/mvtec-ad",
             license="CC BY-NC-SA 4.0, no commercial use (MVTec Software GmbH)",
-            metadata=tfds.core.MetadataDict(skipped_images=[]),
+            metadata=tfds.core.MetadataDict(skipped_images=[], copies=0),
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
@@ -69,42 +70,61 @@ class Builder(ManualBuilder):
                 f"holds {', '.join(there) or 'no category'}.\n{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             )
         splits = {split: find_images(root, split, category) for split in ("train", "test")}
-        folds = folds_of_copies(splits)
-        return {split: self._generate_examples(splits[split], folds) for split in splits}
+        folds = folds_of_copies(splits, self._find_copies(splits))
+        return {
+            split: self._generate_examples(
+                {name: source for name, source in sources.items() if name in folds}, folds
+            )
+            for split, sources in splits.items()
+        }
+
+    def _find_copies(self, splits: dict[str, dict[str, Source]]) -> dict[str, str]:
+        """Groups the readable images of all splits."""
+        thumbnails = {}
+        for name, source in (item for sources in splits.values() for item in sources.items()):
+            with self.skipping(name):
+                image = images.read_image(source.image)
+                read_mask(source, image.shape[:2])
+                thumbnails[name] = thumbnail(image, COPY_SIDE)
+        groups = group_copies(thumbnails)
+        self.info.metadata["copies"] = len(groups) - len(set(groups.values()))
+        return groups
 
     def _generate_examples(
         self, sources: dict[str, Source], folds: dict[str, int]
     ) -> Iterator[tuple[str, dict]]:
         channels = self.info.features["image"].shape[-1]
         for name, source in sources.items():
-            with self.skipping(name):
-                image = images.read_image(source.image, channels=channels)
-                yield (
-                    name,
-                    {
-                        "image": image,
-                        "mask": read_mask(source, image.shape[:2]),
-                        "label": source.label,
-                        "file_name": name,
-                        "fold": folds[name],
-                    },
-                )
+            image = images.read_image(source.image, channels=channels)
+            yield (
+                name,
+                {
+                    "image": image,
+                    "mask": read_mask(source, image.shape[:2]),
+                    "label": source.label,
+                    "file_name": name,
+                    "fold": folds[name],
+                },
+            )
 
 
-def folds_of_copies(splits: dict[str, dict[str, Source]]) -> dict[str, int]:
-    """The fold of each image; equal files have one, in whatever splits they are.
+def folds_of_copies(splits: dict[str, dict[str, Source]], copies: dict[str, str]) -> dict[str, int]:
+    """The fold of each image in `copies`; copies have one fold, in whatever splits they are.
 
-    Lookalikes are no copies: parts of a category lie in one pose.
+    Among 182 of the screws and 60 of the transistors no two are copies.
     """
-    folds, fold_of_file = {}, {}
+    files = {name: source.image for sources in splits.values() for name, source in sources.items()}
+    # Its first file's content names a group, so equal files have equal folds under any name.
+    hashes = {
+        first: hashlib.sha256(files[first].read_bytes()).hexdigest()
+        for first in set(copies.values())
+    }
+    folds, fold_of_group = {}, {}
     for sources in splits.values():
-        groups = {
-            name: hashlib.sha256(source.image.read_bytes()).hexdigest()
-            for name, source in sources.items()
-        }
-        labels = {name: source.label for name, source in sources.items()}
+        labels = {name: source.label for name, source in sources.items() if name in copies}
+        groups = {name: hashes[copies[name]] for name in labels}
         for name, fold in assign_folds(labels, groups=groups).items():
-            folds[name] = fold_of_file.setdefault(groups[name], fold)
+            folds[name] = fold_of_group.setdefault(groups[name], fold)
     return folds
 
 

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
-from tfds_datasets.copies import group_copies, thumbnail
+from tfds_datasets.copies import group_lookalikes, thumbnail
 from tfds_datasets.features import assign_folds, example_features, largest_type
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.pairs import check_mask_size, find_pairs
@@ -59,7 +59,7 @@ class Builder(ManualBuilder):
                 small = thumbnail(images.read_image(image_file))
                 labels[name] = largest_type(read_mask(mask_file), len(DEFECT_TYPES))
                 thumbnails[name] = small
-        groups = group_copies(thumbnails)
+        groups = group_lookalikes(thumbnails)
         sizes = collections.Counter(groups.values())
         self.info.metadata["copies"][folder] = len(groups) - len(sizes)
         logging.info("%s: %d images, %d without their copies.", folder, len(groups), len(sizes))
