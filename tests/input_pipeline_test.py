@@ -77,6 +77,51 @@ def test_masks_without_a_defect_are_refused(tmp_path):
     assert image.shape == (10, 16, 16, 1)
 
 
+@pytest.fixture
+def scratches_with_pits(tmp_path):
+    """Every mask shows a large scratch, and the first four a small pit beside it."""
+    for number in range(30):
+        mask = np.zeros((20, 20))
+        mask[2:8, 2:8], mask[12, 12:14] = 1, 2 * (number < 4)
+        pixels = np.random.default_rng(number).integers(0, 256, (20, 20))
+        save(tmp_path / "parts/images" / f"{number}.png", pixels)
+        save(tmp_path / "parts/masks" / f"{number}.png", mask)
+    (tmp_path / "parts/palette.csv").write_text("scratch,1\npit,2\n")
+    return datasets.prepare_dataset(
+        "image_mask_folder/grey", manual_dir=tmp_path / "parts", data_dir=tmp_path / "data"
+    )
+
+
+def test_a_type_that_is_never_the_largest_is_counted(scratches_with_pits):
+    splits = "train+test"
+    assert datasets.count_labels(scratches_with_pits, splits).tolist() == [0, 30, 0]
+    assert datasets.count_types(scratches_with_pits, splits).tolist() == [0, 30, 4]
+    recipe = recipes.get_recipe(
+        "unet/image_mask_folder/grey", crop_size=(16, 16), builder_args={"num_classes": 3}
+    )
+    _, target = next(iter(input_pipeline.training_batches(scratches_with_pits, recipe)))
+    assert target["mask_logits"].shape == (recipe.batch_size, 16, 16, 1)
+
+
+def test_a_type_without_an_image_to_learn_from_is_named(scratches_with_pits):
+    with_pits = [
+        fold
+        for fold in range(10)
+        if datasets.count_types(scratches_with_pits, "train+test", (fold,))[2]
+    ]
+    changes = {
+        "train_split": "train+test",
+        "validation_folds": tuple(with_pits),
+        "crop_size": (16, 16),
+    }
+    for builder, argument in (("unet", "num_classes"), ("vgg16_cam", "num_labels")):
+        recipe = recipes.get_recipe(
+            f"{builder}/image_mask_folder/grey", builder_args={argument: 3}, **changes
+        )
+        with pytest.raises(ValueError, match="has no image of pit in the folds"):
+            input_pipeline.training_batches(scratches_with_pits, recipe)
+
+
 @pytest.mark.parametrize("dataset", ["dagm", "dagm2007/class_0"])
 def test_unknown_dataset_lists_the_valid_ones(dataset, tmp_path):
     with pytest.raises(ValueError, match=r"dagm2007.*Received"):

@@ -139,3 +139,25 @@ def count_labels(builder, split: str, folds: tuple[int, ...] | None = None) -> n
         if folds is None or example["fold"] in folds:
             counts[example["label"]] += 1
     return counts
+
+
+def count_types(
+    builder, split: str, folds: tuple[int, ...] | None = None, *, mask_feature: str = "mask"
+) -> np.ndarray:
+    """Counts the images whose masks hold each id, int64 [L], without decoding the images.
+
+    An image of several types has one label, that of the type with most pixels, and counts here for
+    each of its types. The first number counts those without any.
+    """
+    decoders = tfds.decode.PartialDecoding({mask_feature: True, "fold": True})
+    counts = np.zeros(builder.info.features["label"].num_classes, np.int64)
+    for example in builder.as_dataset(split=split, decoders=decoders).as_numpy_iterator():
+        if folds is None or example["fold"] in folds:
+            types = types_in(example[mask_feature], len(counts) - 1)
+            counts[types if types.size else 0] += 1
+    return counts
+
+
+def types_in(mask: np.ndarray, num_types: int) -> np.ndarray:
+    """The ids 1..num_types that a uint8 mask holds, in order."""
+    return np.flatnonzero(np.bincount(mask.ravel(), minlength=num_types + 1)[1 : num_types + 1]) + 1

@@ -185,13 +185,26 @@ def _label_names(builder) -> list[str]:
 
 
 def _check_types(builder, recipe, counts):
-    """Raises where a label that the model shall tell apart has no image to learn from.
+    """Raises where a type that the model shall tell apart has no image to learn from.
 
-    Without good images a mask can be learnt, but no label.
+    `counts` says how many images have each label. Without good images a mask can be learnt, but no
+    label.
     """
     args, name = recipe.builder_args, builder.info.full_name
-    missing = [label for label, n in zip(_label_names(builder)[1:], counts[1:]) if not n]
-    if missing and (args.get("num_classes", 1) > 1 or args.get("num_labels", 2) > 2):
+    learnt = [counts] if args.get("num_labels", 2) > 2 else []
+    if args.get("num_classes", 1) > 1:
+        learnt.append(
+            datasets.count_types(
+                builder,
+                recipe.train_split,
+                recipe.training_folds,
+                mask_feature=recipe.mask_feature,
+            )
+        )
+    missing = [
+        label for label, *images in list(zip(_label_names(builder), *learnt))[1:] if not all(images)
+    ]
+    if missing:
         raise ValueError(
             f"{name} has no image of {', '.join(missing)} in the folds {recipe.training_folds} to "
             "learn from. Choose other folds, or num_classes 1 and num_labels 2, for any defect."

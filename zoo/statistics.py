@@ -17,19 +17,20 @@ def dataset_statistics(builder, *, mask_feature: str = "mask") -> dict:
     """Counts all splits of a built data set, one image in memory at a time.
 
     Returns:
-      A dict for JSON: `dataset`; `class_names`; `images`, split -> label -> number; `pixels`, type
-      -> number, with `background` and `ignored`; `defects`, type -> a dict of `regions` (connected
-      by sides and corners), `smallest`, `median` and `largest` pixels (None without any) and
-      `histogram`, the number of regions from 2**i to 2**(i+1)-1 pixels; `image_sizes`, "HxW" ->
-      number; `problems`, sentences that name each class or image that a training could lose.
+      A dict for JSON: `dataset`; `class_names`; `images`, split -> label -> number; `masks`, split
+      -> type -> number of masks that hold it, also beside a larger one; `pixels`, type -> number,
+      with `background` and `ignored`; `defects`, type -> a dict of `regions` (connected by sides
+      and corners), `smallest`, `median` and `largest` pixels (None without any) and `histogram`,
+      the number of regions from 2**i to 2**(i+1)-1 pixels; `image_sizes`, "HxW" -> number;
+      `problems`, sentences that name each class or image that a training could lose.
     """
     names = list(builder.info.features["label"].names)
     pixels = np.zeros(256, np.int64)
     sizes = {number: collections.Counter() for number in range(1, len(names))}
-    images, shapes = {}, collections.Counter()
+    images, masks, shapes = {}, {}, collections.Counter()
     empty, marked = collections.Counter(), 0
     for split in builder.info.splits:
-        count = np.zeros(len(names), np.int64)
+        count, held = np.zeros((2, len(names)), np.int64)
         examples = datasets.read_examples(builder, split, mask_feature=mask_feature)
         for example in examples.as_numpy_iterator():
             mask, label = example["mask"][..., 0], int(example["label"])
@@ -40,15 +41,19 @@ def dataset_statistics(builder, *, mask_feature: str = "mask") -> dict:
             defective = found[1:IGNORE].any()
             marked += bool(label == 0 and defective)
             empty[names[label]] += bool(label > 0 and not defective)
-            for number in np.flatnonzero(found[1 : len(names)]) + 1:
+            types = datasets.types_in(mask, len(sizes))
+            held[types] += 1
+            for number in types:
                 regions, _ = ndimage.label(mask == number, EIGHT_NEIGHBOURS)
                 sizes[number].update(np.bincount(regions.ravel())[1:].tolist())
         images[split] = dict(zip(names, count.tolist()))
+        masks[split] = dict(zip(names[1:], held[1:].tolist()))
     defects = {names[number]: _summary(counter) for number, counter in sizes.items()}
     statistics = {
         "dataset": builder.info.full_name,
         "class_names": names,
         "images": images,
+        "masks": masks,
         "pixels": {
             "background": int(pixels[0]),
             **{names[number]: int(pixels[number]) for number in sizes},
@@ -64,15 +69,17 @@ def dataset_statistics(builder, *, mask_feature: str = "mask") -> dict:
 def table(statistics: dict) -> str:
     """Aligned lines for a terminal: one for each label, then the problems."""
     splits = list(statistics["images"])
-    rows = [["label", *splits, "pixels", "defects", "median"]]
+    rows = [["label", *splits, "masks", "pixels", "defects", "median"]]
     for name in statistics["class_names"]:
         counts = [statistics["images"][split][name] for split in splits]
         if name == GOOD:
-            rows.append([name, *counts, "", "", ""])
+            rows.append([name, *counts, "", "", "", ""])
             continue
         defects = statistics["defects"][name]
         median = "" if defects["median"] is None else defects["median"]
-        rows.append([name, *counts, statistics["pixels"][name], defects["regions"], median])
+        masks = sum(statistics["masks"][split][name] for split in splits)
+        pixels, regions = statistics["pixels"][name], defects["regions"]
+        rows.append([name, *counts, masks, pixels, regions, median])
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join([f"{row[0]:{widths[0]}}", *(f"{v:>{w}}" for v, w in zip(row[1:], widths[1:]))])
@@ -115,7 +122,8 @@ def _problems(statistics, unnamed, empty, marked) -> list[str]:
     ]
     problems += [f"The id {number} is in the masks, but no class has it." for number in unnamed]
     for split, counts in statistics["images"].items():
-        missing = ", ".join(name for name, count in counts.items() if not count)
+        masks = statistics["masks"][split]
+        missing = ", ".join(n for n, count in counts.items() if not count and not masks.get(n))
         if missing:
             problems.append(f"The split {split!r} has no image of: {missing}.")
     problems += [
