@@ -78,8 +78,16 @@ def test_unet_of_other_widths(width, parameters):
     assert model.count_params() == parameters
 
 
-@pytest.mark.parametrize("kernel, classes, parameters", [(11, 5, 126_809_269), (9, 6, 124_996_934)])
-def test_flex_unet_has_its_published_size(kernel, classes, parameters):
+@pytest.mark.parametrize(
+    "kernel, classes, normalization, parameters",
+    [
+        (11, 5, None, 126_809_269),
+        (11, 5, "batch", 126_858_165),
+        (9, 6, None, 124_996_934),
+        (9, 8, None, 124_996_968),
+    ],
+)
+def test_flex_unet_has_its_published_size(kernel, classes, normalization, parameters):
     model = builders.build(
         "flex_unet",
         image_shape=(None, None, 3),
@@ -87,7 +95,7 @@ def test_flex_unet_has_its_published_size(kernel, classes, parameters):
         base_kernel=kernel,
         num_layers=8,
         dilation=3,
-        normalization=None,
+        normalization=normalization,
         input_scale="raw",
     )
     assert model.count_params() == parameters

@@ -4,6 +4,7 @@ import pytest
 
 import builders
 import tfds_datasets
+from tfds_datasets.mvtec_ad.categories import GREY
 from zoo.losses import get_loss
 from zoo.recipes import RECIPES, get_recipe
 
@@ -23,3 +24,28 @@ def test_recipe_fits_its_data(module, name, tmp_path):
     assert recipe.mask_feature in features
     assert recipe.loss is None or get_loss(recipe.loss)
     assert set(recipe.training_folds).isdisjoint({*recipe.validation_folds, *recipe.test_folds})
+
+
+@pytest.mark.parametrize(
+    "category, parameters, steps",
+    [
+        ("leather", 124_996_934, 837),
+        ("screw", 124_996_934, 708),
+        ("tile", 124_996_934, 794),
+        ("transistor", 126_809_269, 336),
+        ("wood", 124_996_934, 630),
+        ("zipper", 124_996_968, 1083),
+    ],
+)
+def test_antillia_is_what_was_published(category, parameters, steps):
+    recipe = get_recipe(f"flex_unet/mvtec_ad/{category}", "antillia")
+    args = recipe.builder_args
+    missing = 3 - args["image_shape"][2]
+    kernel, filters = args["base_kernel"], args["base_filters"]
+    assert missing == (2 if category in GREY else 0)
+    model = builders.build(recipe.builder, **args)
+    assert model.count_params() + missing * kernel**2 * filters == parameters
+    assert recipe.image_size == (512, 512) and recipe.crop_size is None
+    assert (recipe.batch_size, recipe.steps_per_epoch) == (2, steps)
+    assert (recipe.reduce_lr_patience, recipe.reduce_lr_factor) == (4, 0.4)
+    assert recipe.early_stopping_patience == 10

@@ -194,13 +194,12 @@ def test_channels_must_fit_the_types(data_dir, tmp_path):
 
 
 def test_learning_rate_falls_where_validation_does_not_improve(data_dir, tmp_path):
-    changes = {"learning_rate": 1e-12, "reduce_lr_patience": 1, "epochs": 4}
-    run = train(
-        recipes.get_recipe(MODULE, **{**SMALL, **changes}), runs_dir=tmp_path, data_dir=data_dir
-    )
+    changes = {"learning_rate": 1e-12, "reduce_lr_patience": 1, "reduce_lr_factor": 0.4}
+    recipe = recipes.get_recipe(MODULE, **{**SMALL, **changes, "epochs": 4})
+    run = train(recipe, runs_dir=tmp_path, data_dir=data_dir)
     with open(run / "history.csv", newline="") as stream:
         rates = [float(row["learning_rate"]) for row in csv.DictReader(stream)]
-    assert rates == pytest.approx([1e-12, 0.5e-12, 0.25e-12, 0.125e-12])
+    assert rates == pytest.approx([1e-12, 0.4e-12, 0.16e-12, 0.064e-12])
 
 
 @pytest.mark.parametrize("changes", [{"schedule": "cosine"}, {"decay_steps": 5}])

@@ -104,8 +104,9 @@ class Recipe:
         None,
     )
     reduce_lr_patience: int | None = _field(
-        "epochs without a better validation IoU before the learning rate halves; none: never", 5
+        "epochs without a better validation IoU before the learning rate falls; none: never", 5
     )
+    reduce_lr_factor: float = _field("factor by which the learning rate falls then", 0.5)
     pixel_rule: str = _field(
         "how the pixel threshold is chosen on the validation folds: best_f1, or false_alarms:SHARE "
         "of the pixels of good images",

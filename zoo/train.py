@@ -178,14 +178,14 @@ def _callbacks(
     recipe, partial, model, validation, monitor, *, tensorboard
 ) -> list[keras.callbacks.Callback]:
     """The callbacks of `fit`; `Backup` is the last one."""
-    counting = {}
+    counting, following = {}, {"monitor": monitor, "mode": "max", "verbose": 1}
     if recipe.early_stopping_patience is not None:
         counting["early_stopping"] = keras.callbacks.EarlyStopping(
-            monitor=monitor, mode="max", patience=recipe.early_stopping_patience, verbose=1
+            patience=recipe.early_stopping_patience, **following
         )
     if recipe.reduce_lr_patience is not None:
         counting["reduce_lr"] = keras.callbacks.ReduceLROnPlateau(
-            monitor=monitor, mode="max", patience=recipe.reduce_lr_patience, factor=0.5, verbose=1
+            patience=recipe.reduce_lr_patience, factor=recipe.reduce_lr_factor, **following
         )
     defective = validation.filter(lambda example: example["label"] > 0).take(PICTURED_IMAGES)
     batch = next(input_pipeline.same_size_batches(defective).as_numpy_iterator(), None)
