@@ -157,6 +157,18 @@ def no_stain(root):
             lambda root: save(root / "masks/4.png", np.zeros((3, 4, 3))),
             r"4\.png must have the size of its image, \(24, 32\). Received: \(3, 4\)",
         ),
+        (
+            lambda root: (root / "palette.json").write_text('{"a": "#ff000080"}'),
+            "'#ff000080' with opacity.*write #rrggbb",
+        ),
+        (
+            lambda root: (root / "palette.json").write_text('{"a": 1, "b": 2, "a ": 3}'),
+            "Received: a more than once",
+        ),
+        (
+            lambda root: (root / "images/batch").mkdir(),
+            "images must hold images and no folders. Received: batch",
+        ),
         (no_stain, "No image shows stain"),
         (lambda root: (root / "masks/4.png").unlink(), "stand alone: 4$"),
         (lambda root: save(root / "masks/a.png", [[0]]), "stand alone: a$"),
@@ -207,3 +219,53 @@ def test_another_folder_needs_another_data_dir(tmp_path):
     prepare(None)
     with pytest.raises(ValueError, match=r"built from .*mine.*another --data_dir for .*yours"):
         prepare(tmp_path / "yours")
+
+
+def add_image(root):
+    save(root / "images/new.png", make_image(99))
+    save(root / "masks/new.png", make_mask(0))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        add_image,
+        lambda root: save(root / "masks/1.png", make_mask(1)[::-1]),
+        lambda root: (root / "palette.csv").write_text("dent,1\nstain,2\n"),
+        lambda root: [(root / folder).unlink() for folder in ("images/0.png", "masks/0.png")],
+    ],
+)
+def test_a_folder_that_changed_is_noticed(change, tmp_path):
+    make_folder(tmp_path / "mine", kind="index", count=12)
+
+    def prepare(data="data", manual_dir=tmp_path / "mine"):
+        return datasets.prepare_dataset(
+            "image_mask_folder/grey", data_dir=tmp_path / data, manual_dir=manual_dir
+        )
+
+    prepare()
+    (tmp_path / "mine/images/.DS_Store").touch()
+    (tmp_path / "mine/notes.txt").touch()
+    prepare()
+    change(tmp_path / "mine")
+    with pytest.raises(ValueError, match=r"mine has changed since .* Delete .* to build it again"):
+        prepare()
+    prepare(manual_dir=None)
+    prepare("other")
+
+
+def test_hidden_files_are_no_images(tmp_path):
+    make_folder(tmp_path / "mine", count=12)
+    for folder in ("images", "masks"):
+        for name in ("._1.png", ".DS_Store", "Thumbs.db"):
+            (tmp_path / "mine" / folder / name).write_bytes(b"no image")
+        (tmp_path / "mine" / folder / ".ipynb_checkpoints").mkdir()
+    builder = build(Builder, "rgb", tmp_path / "mine", tmp_path / "data")
+    assert sum(split.num_examples for split in builder.info.splits.values()) == 12
+
+
+def test_folders_among_the_good_are_named(tmp_path):
+    for number in range(4):
+        save(tmp_path / "mine" / ("defect" if number % 2 else "good/old") / f"{number}.png", [[1]])
+    with pytest.raises(ValueError, match=r"good must hold images and no folders\. Received: old"):
+        build(Builder, "grey", tmp_path / "mine", tmp_path / "data")

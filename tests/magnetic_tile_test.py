@@ -101,6 +101,20 @@ def test_bad_folders(change, message, tmp_path):
         build(Builder, "tile", tmp_path / "archive", tmp_path / "data")
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_broken_files_are_named_and_skipped_only_when_asked(suffix, tmp_path):
+    make_folders(tmp_path / "archive", exposures=1)
+    file = tmp_path / f"archive/MT_Fray/Imgs/exp1_num_40030.{suffix}"
+    file.write_bytes(file.read_bytes()[:60])
+    with pytest.raises(ValueError, match=rf"exp1_num_40030\.{suffix} is truncated.*--skip_broken"):
+        build(Builder, "tile", tmp_path / "archive", tmp_path / "data")
+    builder = build(
+        Builder, "tile", tmp_path / "archive", tmp_path / "other", skip_broken_images=True
+    )
+    assert builder.info.metadata["skipped_images"] == ["MT_Fray/exp1_num_40030.jpg"]
+    assert sum(split.num_examples for split in builder.info.splits.values()) == 6 * TILES - 1
+
+
 @pytest.mark.skipif("ZOO_DATA_DIR" not in os.environ, reason="ZOO_DATA_DIR is not set")
 def test_real_numbers_never_repeat():
     sources = magnetic_tile_dataset_builder.find_images(

@@ -75,6 +75,10 @@ def test_copies_share_a_fold_and_labels_name_the_largest_type(tmp_path):
             r"must have the size of its image, \(40, 40\). Received: \(1, 2\)",
         ),
         (lambda root: shutil.rmtree(root / "images"), "must hold images/training of NEU-Seg"),
+        (
+            lambda root: [(root / name / "test").mkdir() for name in ("images", "annotations")],
+            "images/test and .*annotations/test hold no images. Put those of NEU-Seg there",
+        ),
     ],
 )
 def test_bad_archives(change, message, tmp_path):

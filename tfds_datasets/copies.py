@@ -50,7 +50,7 @@ def group_lookalikes(thumbnails: Mapping[str, np.ndarray]) -> dict[str, str]:
       are one group, and so are images without any structure.
     """
     names = sorted(thumbnails)
-    stack = np.stack([thumbnails[name] for name in names])
+    stack = _stack(thumbnails)
     return _name_groups(names, _link(stack, LOOKALIKE_CORRELATION))
 
 
@@ -67,7 +67,7 @@ def group_copies(thumbnails: Mapping[str, np.ndarray]) -> dict[str, str]:
       As `group_lookalikes`.
     """
     names = sorted(thumbnails)
-    stack = np.stack([thumbnails[name] for name in names])
+    stack = _stack(thumbnails)
     groups = _link(stack, COPY_CORRELATION)
     sizes = np.bincount(groups)
     for number in np.flatnonzero(sizes > max(MOST_COPIES, len(names) / NUM_FOLDS)):
@@ -94,6 +94,12 @@ def join_groups(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str
     rows = np.tile(np.arange(len(names)), 2)
     groups = _components(rows, np.concatenate(columns), 3 * len(names))
     return _name_groups(names, groups[: len(names)])
+
+
+def _stack(thumbnails: Mapping[str, np.ndarray]) -> np.ndarray:
+    if not thumbnails:
+        raise ValueError("There must be one readable image at least. Received: none")
+    return np.stack([thumbnails[name] for name in sorted(thumbnails)])
 
 
 def _link(stack: np.ndarray, correlation: float) -> np.ndarray:

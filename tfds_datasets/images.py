@@ -2,12 +2,18 @@
 
 import io
 import os
+from pathlib import PurePath
 
 import numpy as np
 from absl import logging
 from PIL import Image, ImageOps
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def is_image(file) -> bool:
+    """Whether a path names an image file; hidden ones, such as macOS's `._1.png`, are none."""
+    return not file.name.startswith(".") and PurePath(file.name).suffix.lower() in SUFFIXES
 
 
 class BrokenImageError(ValueError):

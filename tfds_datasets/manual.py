@@ -1,6 +1,7 @@
 """What the builders of data sets share that a user has to bring."""
 
 import contextlib
+from pathlib import Path
 
 import tensorflow_datasets as tfds
 from absl import logging
@@ -18,6 +19,13 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Args: skip_broken_images: leave out unreadable files, and list them in the metadata."""
         self._skip_broken_images = skip_broken_images
         super().__init__(**kwargs)
+
+    def fingerprint(self, manual_dir: Path) -> str | None:
+        """What changes with the user's files; None for archives, which do not change.
+
+        A builder that has one keeps that of its files as `fingerprint` of the metadata.
+        """
+        return None
 
     @contextlib.contextmanager
     def skipping(self, name: str):

@@ -12,8 +12,8 @@ def find_pairs(image_dir: Path, mask_dir: Path) -> dict[str, tuple[Path, Path]]:
     """Pairs images and masks by their stems, by the image's name.
 
     Raises:
-      ValueError: two files of a folder have one stem, some image has no mask, or some mask no
-        image; all are named.
+      ValueError: a folder is missing or holds folders, two files of it have one stem, some image
+        has no mask, or some mask no image; all are named.
     """
     images_by_stem, masks_by_stem = _files_by_stem(image_dir), _files_by_stem(mask_dir)
     if alone := sorted(set(images_by_stem) ^ set(masks_by_stem)):
@@ -26,7 +26,17 @@ def find_pairs(image_dir: Path, mask_dir: Path) -> dict[str, tuple[Path, Path]]:
 
 def image_files(folder: Path) -> list[Path]:
     """The image files of a folder, sorted by name."""
-    return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in images.SUFFIXES]
+    return [file for file in sorted(folder.iterdir()) if images.is_image(file)]
+
+
+def check_flat(folder: Path) -> None:
+    """Raises ValueError where a folder of images holds folders, whose images would be lost."""
+    folders = sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    if folders:
+        raise ValueError(
+            f"{folder} must hold images and no folders. Received: {', '.join(folders)}. Move their "
+            f"images into {folder.name}, under names that differ, or the folders elsewhere."
+        )
 
 
 def check_mask_size(mask: np.ndarray, image_shape: tuple[int, ...], file) -> None:
@@ -57,6 +67,7 @@ def check_stems(files: list[Path]) -> None:
 def _files_by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder} must be a folder. It is missing.")
+    check_flat(folder)
     files = image_files(folder)
     check_stems(files)
     return {file.stem: file for file in files}

@@ -26,7 +26,7 @@ def prepare_dataset(
 
     Raises:
       ValueError: the name or config is unknown, the archive is missing or broken, or what is there
-        was built from another folder.
+        was built from another folder or before its files changed.
     """
     name, _, config = dataset.partition("/")
     if name not in tfds_datasets.DATASETS:
@@ -53,14 +53,15 @@ def prepare_dataset(
         download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
     )
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and manual_dir:
-        _check_source(pathlib.Path(builder.data_path), pathlib.Path(manual_dir).resolve())
+        _check_source(builder, pathlib.Path(manual_dir).resolve())
     for skipped in (builder.info.metadata or {}).get("skipped_images", []):
         logging.warning("%s was built without the broken image %s.", dataset, skipped)
     return builder
 
 
-def _check_source(built: pathlib.Path, manual_dir: pathlib.Path) -> None:
+def _check_source(builder, manual_dir: pathlib.Path) -> None:
     """Notes the folder that a data set was built from, or compares it with what was noted."""
+    built = pathlib.Path(builder.data_path)
     note = built / _SOURCE_FILE
     if not note.exists():
         note.write_text(str(manual_dir))
@@ -68,6 +69,12 @@ def _check_source(built: pathlib.Path, manual_dir: pathlib.Path) -> None:
         raise ValueError(
             f"{built} was built from {note.read_text()}. Choose another --data_dir for "
             f"{manual_dir}, or leave --manual_dir out to use what is built."
+        )
+    before = (builder.info.metadata or {}).get("fingerprint")
+    if before and builder.fingerprint(manual_dir) != before:
+        raise ValueError(
+            f"{manual_dir} has changed since {built} was built from it. Delete {built} to build it "
+            "again, choose another --data_dir, or leave --manual_dir out to use what is built."
         )
 
 

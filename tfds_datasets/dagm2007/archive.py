@@ -49,8 +49,8 @@ def read_competition_labels(split_dir) -> Iterator[tuple[Path, Path | None]]:
     listing = split_dir / "Label" / "Labels.txt"
     if not listing.is_file():
         raise ValueError(f"{listing} is missing. It says which images are defective.")
-    present = {file.name for file in split_dir.iterdir() if _is_image(file)}
-    masks = {file.name for file in listing.parent.iterdir() if _is_image(file)}
+    present = {file.name for file in split_dir.iterdir() if images.is_image(file)}
+    masks = {file.name for file in listing.parent.iterdir() if images.is_image(file)}
     rows = [line.split("\t") for line in listing.read_text().splitlines()[1:] if line.strip()]
     if unlisted := present - {row[2] for row in rows}:
         raise ValueError(f"{listing} does not list {_some(unlisted)} of {split_dir}.")
@@ -88,9 +88,9 @@ def read_public_labels(good_dir, defect_dir) -> Iterator[tuple[Path, Ellipse | N
     if np.abs(numbers[:, 3]).max() > 2 * np.pi:
         numbers[:, 3] = np.deg2rad(numbers[:, 3])
     ellipses = {str(int(row[0])): Ellipse(*map(float, row[1:6])) for row in numbers}
-    for image in sorted(filter(_is_image, good_dir.iterdir()), key=lambda file: file.name):
+    for image in sorted(filter(images.is_image, good_dir.iterdir()), key=lambda file: file.name):
         yield image, None
-    for image in sorted(filter(_is_image, defect_dir.iterdir()), key=lambda file: file.name):
+    for image in sorted(filter(images.is_image, defect_dir.iterdir()), key=lambda file: file.name):
         number = Path(image.name).stem
         if number not in ellipses:
             raise ValueError(f"{listing} has no row for the defective image {image}.")
@@ -135,10 +135,6 @@ def draw_ellipse(ellipse: Ellipse, shape: tuple[int, int]) -> np.ndarray:
     u = (dx * cos + dy * sin) / ellipse.semi_major
     v = (dy * cos - dx * sin) / ellipse.semi_minor
     return (u**2 + v**2 <= 1).astype(np.uint8)[..., None]
-
-
-def _is_image(file) -> bool:
-    return Path(file.name).suffix.lower() in images.SUFFIXES
 
 
 def _some(names: set[str]) -> str:

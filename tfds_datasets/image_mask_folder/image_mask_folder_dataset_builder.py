@@ -1,6 +1,7 @@
 """The user's own images: with masks, or sorted into good ones and defective ones."""
 
 import collections
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -21,9 +22,10 @@ from tfds_datasets.features import (
 )
 from tfds_datasets.image_mask_folder import palette as palettes
 from tfds_datasets.manual import ManualBuilder
-from tfds_datasets.pairs import check_mask_size, find_pairs, image_files
+from tfds_datasets.pairs import check_flat, check_mask_size, find_pairs, image_files
 
 DEFECT = "defect"  # the folder of defective images without masks
+FOLDERS = ("images", "masks", GOOD, DEFECT)
 SPLITS = ("train", "test")
 
 
@@ -71,11 +73,25 @@ class Builder(ManualBuilder):
                 extra={"label": tfds.features.ClassLabel()},
             ),
             license="That of your own images",
-            metadata=tfds.core.MetadataDict(skipped_images=[], copies=0),
+            metadata=tfds.core.MetadataDict(skipped_images=[], copies=0, fingerprint=None),
         )
+
+    def fingerprint(self, manual_dir: Path) -> str:
+        """Changes with the names, sizes and times of the images, the masks and the palette."""
+        roots = [manual_dir, *(manual_dir / split for split in SPLITS)]
+        files = [manual_dir / name for name in palettes.FILES]
+        for folder in (root / name for root in roots for name in FOLDERS):
+            files += image_files(folder) if folder.is_dir() else []
+        stats = [
+            (file.relative_to(manual_dir).as_posix(), file.stat().st_size, file.stat().st_mtime_ns)
+            for file in files
+            if file.is_file()
+        ]
+        return hashlib.sha256(repr(sorted(stats)).encode()).hexdigest()
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         root = Path(dl_manager.manual_dir)
+        self.info.metadata["fingerprint"] = self.fingerprint(root)  # before anything is read
         sources = find_images(root)
         palette = palettes.read_palette(root)
         types = palettes.defect_types(palette)
@@ -152,7 +168,8 @@ def find_images(root: Path) -> dict[str, Source]:
     """Finds all images by name, such as "train/images/part_7.jpg" or "good/part_1.jpg".
 
     Raises:
-      ValueError: there are no such folders, a folder is empty, or images and masks do not pair.
+      ValueError: there are no such folders, a folder is empty or holds folders, or images and
+        masks do not pair.
     """
     parts = {split: root / split for split in SPLITS if (root / split).is_dir()}
     if parts and "train" not in parts:
@@ -162,6 +179,9 @@ def find_images(root: Path) -> dict[str, Source]:
         if (folder / "images").is_dir():
             pairs = find_pairs(folder / "images", folder / "masks").values()
         elif (folder / GOOD).is_dir() and (folder / DEFECT).is_dir():
+            check_flat(folder / GOOD), check_flat(folder / DEFECT)
+            for name in (GOOD, DEFECT):
+                check_flat(folder / name)
             pairs = [(f, None) for name in (GOOD, DEFECT) for f in image_files(folder / name)]
         else:
             raise ValueError(

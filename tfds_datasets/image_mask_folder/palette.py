@@ -32,11 +32,15 @@ def read_palette(root: Path) -> Palette | None:
         return None
     try:
         if file.suffix == ".json":
-            rows = json.loads(file.read_text(encoding="utf-8-sig")).items()
+            text = file.read_text(encoding="utf-8-sig")
+            rows = json.loads(text, object_pairs_hook=list)  # a dict would lose doubled names
         else:
             lines = csv.reader(file.read_text(encoding="utf-8-sig").splitlines())
             rows = [(row[0], row[1:]) for row in lines if row and row[1:] != ["r", "g", "b"]]
-        palette = {name.strip(): _color(value) for name, value in rows}
+        names = [name.strip() for name, _ in rows]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(doubled)} more than once")
+        palette = {name: _color(value) for name, (_, value) in zip(names, rows)}
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{file} must map names to colours, {_FORM}. Received: {error}") from error
     lengths = {len(color) for color in palette.values()}
@@ -127,7 +131,10 @@ def _decode(file: Path, *, as_color: bool) -> np.ndarray:
 def _color(value) -> tuple[int, ...]:
     parts = [value] if isinstance(value, int | str) else list(value)
     if len(parts) == 1 and isinstance(parts[0], str) and parts[0].strip().startswith("#"):
-        return ImageColor.getrgb(parts[0].strip())
+        color = ImageColor.getrgb(parts[0].strip())
+        if len(color) == 4:
+            raise ValueError(f"{value!r} with opacity, which masks do not have: write #rrggbb")
+        return color
     color = tuple(int(part) for part in parts)
     if len(color) not in (1, 3) or not all(0 <= part <= 255 for part in color):
         raise ValueError(f"{value!r} is no colour")

@@ -124,7 +124,7 @@ def find_images(root: Path) -> dict[str, Source]:
         )
     sources = {}
     for label, folder in enumerate(FOLDERS):
-        for file in sorted((root / folder / "Imgs").glob("*.jpg")):
+        for file in sorted((root / folder / "Imgs").glob("[!.]*.jpg")):
             match, mask = FILE_NAME.match(file.name), file.with_suffix(".png")
             if match is None or not mask.is_file():
                 raise ValueError(

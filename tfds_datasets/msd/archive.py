@@ -15,7 +15,7 @@ from typing import NamedTuple
 from absl import logging
 
 from tfds_datasets.features import GOOD
-from tfds_datasets.images import SUFFIXES
+from tfds_datasets.images import is_image
 from tfds_datasets.msd.masks import LABELS
 
 PREFIX = re.compile(r"(oil|scr|scratch|sta|stain|none|good)_", re.IGNORECASE)
@@ -58,7 +58,7 @@ def find_images(manual_dir: Path) -> Archive:
         is wrong is listed.
     """
     files = _collect([manual_dir])
-    archives = sorted(manual_dir.glob("*.zip"))
+    archives = sorted(manual_dir.glob("[!.]*.zip"))
     if files["images"] and archives:
         logging.warning(
             "Only the folders of %s are read. Extract what they lack of %s.",
@@ -105,7 +105,7 @@ def _collect(roots: list) -> dict[str, list]:
                 folders.add(parts)
         elif file.name.lower() in SPLIT_OF_LIST:
             files["lists"].append(file)
-        elif PurePath(file.name).suffix.lower() in SUFFIXES:
+        elif is_image(file):
             filled.update(parts[:depth] for depth in range(1, len(parts) + 1))
             told, rest = _key(file.name)
             keyed = ((told or (types[-1] if types else None), rest), file)

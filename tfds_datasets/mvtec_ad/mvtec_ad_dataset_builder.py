@@ -14,7 +14,7 @@ from tfds_datasets.copies import COPY_SIDE, group_copies, thumbnail
 from tfds_datasets.features import GOOD, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.mvtec_ad.categories import DEFECT_TYPES, GREY
-from tfds_datasets.pairs import check_mask_size
+from tfds_datasets.pairs import check_mask_size, image_files
 
 WHOLE_ARCHIVE = "mvtec_anomaly_detection.tar.xz"
 DEFECT_LEVEL = 127  # grey levels of a mask above it are defect; the official masks are 0 and 255
@@ -135,7 +135,7 @@ def find_images(root: Path, split: str, category: str) -> dict[str, Source]:
       ValueError: a folder is missing, a folder's name is no defect type, or images have no mask.
     """
     labels = {name: label for label, name in enumerate((GOOD, *DEFECT_TYPES[category]))}
-    folders = sorted(path for path in (root / split).glob("*") if path.is_dir())
+    folders = sorted(path for path in (root / split).glob("[!.]*") if path.is_dir())
     if not folders:
         raise ValueError(f"{root / split} must hold a folder for each defect type and for good.")
     if unknown := [folder.name for folder in folders if folder.name not in labels]:
@@ -147,9 +147,7 @@ def find_images(root: Path, split: str, category: str) -> dict[str, Source]:
         logging.warning("%s has no images of %s.", root / split, ", ".join(sorted(missing)))
     sources, without_mask = {}, []
     for folder in folders:
-        for file in sorted(folder.iterdir()):
-            if file.suffix.lower() not in images.SUFFIXES:
-                continue
+        for file in image_files(folder):
             mask = None
             if folder.name != GOOD:
                 mask = root / "ground_truth" / folder.name / f"{file.stem}_mask.png"

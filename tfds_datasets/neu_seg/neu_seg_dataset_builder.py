@@ -53,6 +53,11 @@ class Builder(ManualBuilder):
 
     def _generate_examples(self, root: Path, folder: str) -> Iterator[tuple[str, dict]]:
         files = find_pairs(root / "images" / folder, root / "annotations" / folder)
+        if not files:
+            raise ValueError(
+                f"{root / 'images' / folder} and {root / 'annotations' / folder} hold no images. "
+                f"Put those of NEU-Seg there, or take the folders away."
+            )
         labels, thumbnails = {}, {}
         for name, (image_file, mask_file) in files.items():
             with self.skipping(f"{folder}/{name}"):

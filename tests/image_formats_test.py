@@ -1,0 +1,87 @@
+"""What cameras deliver, through a user's folder: 16 bits, colour, photos stored on their side."""
+
+import pathlib
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from image_mask_folder_test import SIZE, make_image, make_mask
+from made_archives import build, examples, save
+from PIL import Image
+
+from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
+
+ROTATED = Image.Exif()
+ROTATED[0x0112] = 6  # the camera was turned by 90 degrees
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    return tf.io.encode_png(pixels).numpy()
+
+
+def encode_tiff(pixels: np.ndarray) -> bytes:
+    """Encodes uint16 [H, W, 3], which Pillow does not, without compression."""
+    height, width, channels = pixels.shape
+    header, num_tags = 8, 9
+    bits = header + 2 + 12 * num_tags + 4  # where the bits of the channels stand
+    data = bits + 2 * channels
+    tags = [  # number, type (3: 16 bits, 4: 32 bits), count, value or where it stands
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, channels, bits),
+        (259, 3, 1, 1),  # no compression
+        (262, 3, 1, 2),  # RGB
+        (273, 4, 1, data),
+        (277, 3, 1, channels),
+        (278, 4, 1, height),
+        (279, 4, 1, pixels.nbytes),
+    ]
+    directory = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"".join(
+        [
+            struct.pack("<2sHIH", b"II", 42, header, num_tags),
+            directory,
+            struct.pack("<I3H", 0, *[16] * channels),
+            pixels.astype("<u2").tobytes(),
+        ]
+    )
+
+
+def test_16_bits_and_rotated_photos(tmp_path):
+    """Each with a mask of the upright size, and what the pixels then are."""
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 2**16, SIZE).astype(np.uint16)
+    expected = np.round(grey / 257).astype(np.uint8)[..., None].repeat(3, axis=-1)
+    color = rng.integers(0, 2**16, (*SIZE, 3)).astype(np.uint16)
+    (tmp_path / "mine/images").mkdir(parents=True)
+    for suffix in ("png", "tif"):
+        Image.fromarray(grey).save(tmp_path / f"mine/images/grey_{suffix}.{suffix}")
+        encode = encode_png if suffix == "png" else encode_tiff
+        (tmp_path / f"mine/images/color_{suffix}.{suffix}").write_bytes(encode(color))
+    photo = Image.fromarray(np.linspace(0, 255, SIZE[0] * SIZE[1]).reshape(SIZE).astype(np.uint8))
+    photo.rotate(90, expand=True).save(tmp_path / "mine/images/photo.jpg", exif=ROTATED, quality=95)
+    for file in list((tmp_path / "mine/images").iterdir()):
+        save(tmp_path / "mine/masks" / f"{file.stem}.png", make_mask(1))
+    builder = build(Builder, "rgb", tmp_path / "mine", tmp_path / "data")
+    rows = [row for split in builder.info.splits for row in examples(builder, split)]
+    found = {pathlib.Path(row["file_name"].decode()).stem: row for row in rows}
+    assert len(found) == 5
+    for name, row in found.items():
+        np.testing.assert_array_equal(row["mask"][..., 0], make_mask(1))
+        assert row["image"].shape == (*SIZE, 3), name
+    for suffix in ("png", "tif"):
+        np.testing.assert_array_equal(found[f"grey_{suffix}"]["image"], expected)
+        difference = found[f"color_{suffix}"]["image"] - np.round(color / 257)
+        assert abs(difference).max() <= 1
+    assert abs(found["photo"]["image"][..., 0] - np.asarray(photo, float)).max() < 8
+
+
+def test_a_mask_of_the_stored_size_does_not_fit_a_rotated_photo(tmp_path):
+    (tmp_path / "mine/images").mkdir(parents=True)
+    photo = Image.fromarray(make_image(0).astype(np.uint8))
+    photo.save(tmp_path / "mine/images/photo.jpg", exif=ROTATED)
+    save(tmp_path / "mine/masks/photo.png", make_mask(1))
+    message = r"must have the size of its image, \(32, 24\). Received: \(24, 32\)"
+    with pytest.raises(ValueError, match=message):
+        build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
