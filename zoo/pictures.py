@@ -82,8 +82,8 @@ def overlay(
             f"{list(image.shape[:2])}. Received: {list(mask.shape)}"
         )
     picture = to_rgb(image).copy()
-    filled = (1 - alpha) * picture[mask] + alpha * np.array(color)
-    picture[mask] = np.round(filled).astype(np.uint8)
+    for channel, value in zip(np.moveaxis(picture, -1, 0), color):
+        channel[mask] = np.round(channel[mask] * np.float32(1 - alpha) + np.float32(alpha * value))
     if mask.any():
         width = max(1, round(max(mask.shape) / PIXELS_PER_LINE_WIDTH))
         picture[ndimage.binary_dilation(mask, iterations=width) & ~mask] = color

@@ -77,7 +77,8 @@ def at_size(predict: Callable, size: tuple[int, int]) -> Callable:
         if own_size == tuple(size):
             return predict(images)
         outputs = predict(resize_images(images, size).numpy())
-        return {**outputs, "mask": tf.image.resize(outputs["mask"], own_size).numpy()}
+        # `numpy()` would copy what is large for a large image
+        return {**outputs, "mask": np.asarray(tf.image.resize(outputs["mask"], own_size))}
 
     return resized
 
@@ -112,7 +113,10 @@ def index_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
     defect = defect_probability(probability) > threshold
     if probability.shape[-1] == 1:
         return defect.astype(np.uint8)
-    return np.where(defect, 1 + np.argmax(probability[..., 1:], axis=-1), 0).astype(np.uint8)
+    mask = defect.astype(np.uint8)
+    for row, found in zip(mask, probability):  # all at once would copy the probabilities
+        row *= 1 + np.argmax(found[:, 1:], axis=-1).astype(np.uint8)
+    return mask
 
 
 def defect_type(class_names: list[str], outputs: dict, index: int, mask: np.ndarray) -> str:
