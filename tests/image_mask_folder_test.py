@@ -269,3 +269,17 @@ def test_folders_among_the_good_are_named(tmp_path):
         save(tmp_path / "mine" / ("defect" if number % 2 else "good/old") / f"{number}.png", [[1]])
     with pytest.raises(ValueError, match=r"good must hold images and no folders\. Received: old"):
         build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+
+
+def test_parts_in_one_pose_are_dealt_to_all_folds(tmp_path):
+    for number in range(40):
+        part = np.full((64, 64), 60.0)
+        part[16:48, 12:40] = 170
+        part += np.random.default_rng(number).normal(0, 4, part.shape)
+        part[20 + number // 8 : 24 + number // 8, 16 + number % 20 : 20 + number % 20] = 90
+        save(tmp_path / "mine/images" / f"{number}.png", part)
+        save(tmp_path / "mine/masks" / f"{number}.png", (part < 100) & (part > 80))
+    builder = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+    assert builder.info.metadata["copies"] == 0
+    rows = [row for split in ("train", "test") for row in examples(builder, split)]
+    assert np.bincount([row["fold"] for row in rows]).tolist() == [4] * 10

@@ -47,8 +47,11 @@ class Scanned(NamedTuple):
 class Builder(ManualBuilder):
     """Learns the defect types from the folder's palette file when it is built."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "Binary, index and colour masks; folders of good and defective."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {
+        "2.0.0": "Parts in one pose are no copies of each other; a folder that changes is noticed.",
+        "1.0.0": "Binary, index and colour masks; folders of good and defective.",
+    }
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name="grey", description="One channel."),
         tfds.core.BuilderConfig(name="rgb", description="Three channels."),

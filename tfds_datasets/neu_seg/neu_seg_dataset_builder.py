@@ -56,7 +56,7 @@ class Builder(ManualBuilder):
         if not files:
             raise ValueError(
                 f"{root / 'images' / folder} and {root / 'annotations' / folder} hold no images. "
-                f"Put those of NEU-Seg there, or take the folders away."
+                "Put those of NEU-Seg there, or take the folders away."
             )
         labels, thumbnails = {}, {}
         for name, (image_file, mask_file) in files.items():
