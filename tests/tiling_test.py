@@ -1,5 +1,8 @@
 """Tiles against the whole image, with answers whose reach is known."""
 
+import functools
+
+import keras
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -99,4 +102,53 @@ def test_bad_arguments(arguments, message):
 )
 def test_tiles_begin_where_the_network_pools(builder, arguments, multiple):
     recipe = {"builder": builder, "builder_args": arguments}
-    assert tiling.padding_multiple(recipe) == multiple
+    assert tiling.padding_multiple(tiling.network_of(recipe)) == multiple
+
+
+@functools.cache
+def trained(builder, **arguments):
+    """A network whose normalisation knows the images, after a few steps on bright spots."""
+    keras.utils.set_random_seed(0)
+    model = builders.build(builder, image_shape=(None, None, 1), num_classes=3, **arguments)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-3), {"mask_logits": loss}, jit_compile=False)
+    images = np.concatenate([spots(96, 96, seed) for seed in range(4)]) / np.float32(255)
+    masks = (images > 0.45).astype(int) + (images > 0.6)
+    for _ in range(20):
+        model.train_on_batch(images, {"mask_logits": masks})
+    return model
+
+
+def spots(height, width, seed=9):
+    noise = np.random.default_rng(seed).standard_normal((height, width))
+    soft = sum(size * ndimage.gaussian_filter(noise, size) for size in (1, 4, 12))
+    return (255 * (soft - soft.min()) / np.ptp(soft)).astype(np.uint8)[None, ..., None]
+
+
+@pytest.mark.parametrize(
+    "builder, arguments, overlap, tolerance",
+    [
+        # Three times the reach of 107 and 63 pixels, then less.
+        ("unet", {"base_filters": 4}, 336, 1e-5),
+        ("unet", {"base_filters": 4}, 128, 0.05),
+        ("flex_unet", {"base_filters": 4, "num_layers": 4}, 192, 1e-5),
+        ("flex_unet", {"base_filters": 4, "num_layers": 4}, 64, 0.05),
+        ("deeplab_v3_plus", {}, 336, 0.01),  # never equal: it averages over each tile
+    ],
+)
+def test_trained_networks_agree_with_their_tiles(builder, arguments, overlap, tolerance):
+    model = trained(builder, **arguments)
+    whole = predictor.from_model(model, {}).predict
+    multiple = tiling.padding_multiple(model)
+    predict = tiling.tiled(whole, tile=(480, 480), overlap=overlap, multiple=multiple)
+    images = spots(500, 700)
+    difference = np.abs(predict(images)["mask"] - whole(images)["mask"]).max()
+    assert difference < tolerance
+    assert tiling.averages_images(model) == (builder == "deeplab_v3_plus")
+    if builder == "deeplab_v3_plus":
+        assert difference > 1e-4
+
+
+def test_labels_average_without_touching_the_mask():
+    assert not tiling.averages_images(builders.build("micro_segmentor", num_labels=3))
+    assert tiling.averages_images(builders.build("unet", normalization="group", base_filters=4))

@@ -68,9 +68,15 @@ flags.DEFINE_list(
     "tile_size",
     None,
     "height,width of the tiles that large images are predicted by; none: whole. A recipe's "
-    "image_size comes first: tiles are of what the network sees.",
+    "image_size comes first: tiles are of what the network sees. DeepLabv3+, which averages over "
+    "the whole image, averages over each tile then, and answers otherwise.",
 )
-flags.DEFINE_integer("tile_overlap", 128, "Pixels that neighbouring tiles share, and blend over.")
+flags.DEFINE_integer(
+    "tile_overlap",
+    128,
+    "Pixels that neighbouring tiles share, and blend over; three times the reach of a network "
+    "(unet 107, flex_unet 231) makes its answer that of the whole image.",
+)
 flags.DEFINE_list("images", [], "Image files, folders or globs, with commas between.")
 flags.DEFINE_string("output_dir", None, "Folder that receives the results.")
 flags.DEFINE_string("checkpoint", None, "Path of a TensorFlow 1 checkpoint.")

@@ -117,7 +117,7 @@ def _predictor(options):
     It sees images at the size that it learnt from.
     """
     from zoo.predictor import at_size, load_predictor
-    from zoo.tiling import padding_multiple, tiled
+    from zoo.tiling import averages_images, network_of, padding_multiple, tiled
 
     predictor = load_predictor(_required(options, "source"), options.modules_dir)
     if options.calibration is not None:
@@ -128,12 +128,19 @@ def _predictor(options):
                 "Flag --tile_size is for models that learnt masks: the labels of this one, "
                 f"{predictor.recipe['module']}, belong to whole images."
             )
+        network = network_of(predictor.recipe)
+        if averages_images(network):
+            logging.warning(
+                "%s averages over the whole image, and with --tile_size over each tile: its answer "
+                "is not that of the whole image, whatever the --tile_overlap.",
+                predictor.recipe["module"],
+            )
         tile = tuple(int(side) for side in options.tile_size)
         predict = tiled(
             predictor.predict,
             tile=tile,
             overlap=options.tile_overlap,
-            multiple=padding_multiple(predictor.recipe),
+            multiple=padding_multiple(network),
         )
         predictor = predictor._replace(predict=predict)
     if image_size := predictor.recipe.get("image_size"):

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
 from builders import run_dir
@@ -42,9 +43,11 @@ def tiled(
 ) -> Predict:
     """Makes a predict function that needs no more memory than a batch of tiles and its answer.
 
-    The answer equals that of the whole image, but for rounding, where `overlap` is at least three
-    times the reach of the network (121 pixels for TinyUNet, 107 for U-Net), and comes close with
-    less. A network that averages over the whole image averages over the tile instead.
+    The answer equals that of the whole image, but for rounding (1e-5), where `overlap` is at least
+    three times the reach of the network: 121 pixels for TinyUNet, 107 for U-Net, 231 for FlexUNet.
+    With less it comes close: a small U-Net with an overlap of 128 differs by up to 0.02. A network
+    that averages over the whole image, see `averages_images`, averages over the tile instead, so no
+    overlap makes it equal.
 
     Args:
       predict: from images uint8 [B, H, W, C] to a dict of `mask`, probabilities float32
@@ -87,13 +90,27 @@ def tiled(
     return predict_tiled
 
 
-def padding_multiple(recipe: dict) -> int:
-    """The multiple up to which the network of a recipe mirrors its images; 1 where it does not."""
+def network_of(recipe: dict) -> keras.Model:
+    """The network of a recipe for images of any size, with weights of no meaning."""
     *_, channels = recipe["builder_args"]["image_shape"]
     arguments = {**recipe["builder_args"], "image_shape": [None, None, channels]}
-    model = run_dir.rebuild({**recipe, "builder_args": arguments})
-    multiples = [layer.multiple for layer in model.layers if isinstance(layer, PadToMultiple)]
+    return run_dir.rebuild({**recipe, "builder_args": arguments})
+
+
+def padding_multiple(network: keras.Model) -> int:
+    """The multiple up to which a network mirrors its images; 1 where it does not."""
+    multiples = [layer.multiple for layer in network.layers if isinstance(layer, PadToMultiple)]
     return max(multiples, default=1)
+
+
+def averages_images(network: keras.Model) -> bool:
+    """Whether each pixel of a network's mask depends on averages over the whole image.
+
+    As with the image pooling of DeepLabv3+, squeeze and excitation, and group normalisation.
+    """
+    masks = keras.Model(network.input, network.output["mask_logits"])
+    averaging = (keras.layers.GlobalAveragePooling2D, keras.layers.GroupNormalization)
+    return any(isinstance(layer, averaging) for layer in masks._flatten_layers())
 
 
 def spans(length: int, tile: int, overlap: int, multiple: int = 1) -> list[Span]:
