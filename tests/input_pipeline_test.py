@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from made_archives import save
 
 from zoo import datasets, input_pipeline, recipes
@@ -51,6 +52,35 @@ def test_folds_keep_validation_out_of_training(builder):
     }
     assert not names["train"] & names["validation"]
     assert len(names["train"] | names["validation"]) == 120
+
+
+@pytest.mark.parametrize("missing_bytes, reads", [(0, 2), (1, 4)])
+def test_validation_images_stay_in_memory_up_to_a_bound(missing_bytes, reads, monkeypatch):
+    """One reading counts them; the first epoch keeps them, or each of three reads them again."""
+    read = []
+
+    def examples():
+        read.append("all")
+        for height in (4, 4, 6):
+            image = np.full((height, 5, 3), 51, np.uint8)
+            yield {"image": image, "mask": image[..., :1] // 51, "label": 1}
+
+    signature = {
+        "image": tf.TensorSpec((None, None, 3), tf.uint8),
+        "mask": tf.TensorSpec((None, None, 1), tf.uint8),
+        "label": tf.TensorSpec((), tf.int64),
+    }
+    num_bytes = (4 + 4 + 6) * 5 * (3 + 1)
+    monkeypatch.setattr(input_pipeline, "CACHE_BYTES", num_bytes - missing_bytes)
+    batches = input_pipeline.validation_batches(
+        tf.data.Dataset.from_generator(examples, output_signature=signature)
+    )
+    assert len(batches) == 2
+    for _ in range(3):
+        for image, target in batches.as_numpy_iterator():
+            np.testing.assert_allclose(image, 0.2, rtol=1e-6)
+            assert image.dtype == np.float32 and (target["mask_logits"] == 1).all()
+    assert len(read) == reads
 
 
 def test_resizing_keeps_masks_binary(builder):

@@ -109,16 +109,25 @@ def same_size_batches(examples: tf.data.Dataset) -> tf.data.Dataset:
 def validation_batches(
     examples: tf.data.Dataset, outputs: Mapping[str, int] = MASK_ONLY
 ) -> tf.data.Dataset:
-    """Pairs as `training_batches` has them, for `fit(validation_data=)`, of whole images."""
+    """Pairs as `training_batches` has them, for `fit(validation_data=)`, of whole images.
+
+    They are kept in memory as uint8 up to `CACHE_BYTES`, and read from disk again and again beyond.
+    """
+
+    def add(total, batch):
+        values = sum(tf.size(batch[key], out_type=tf.int64) for key in ("image", "mask"))
+        return total[0] + 1, total[1] + values
 
     def pair(batch):
         image = tf.cast(batch["image"], tf.float32) / 255.0
         return image, _targets(outputs, batch["mask"], batch["label"])
 
-    batches = same_size_batches(examples).map(pair).cache()
-    # Keras warns at the end of data whose length it was not told; counting also fills the cache.
-    count = batches.reduce(np.int64(0), lambda total, _: total + 1)
-    return batches.apply(tf.data.experimental.assert_cardinality(count))
+    batches = same_size_batches(examples)
+    count, num_bytes = batches.reduce((np.int64(0), np.int64(0)), add)
+    if num_bytes <= CACHE_BYTES:
+        batches = batches.cache()
+    # Keras warns at the end of data whose length it was not told.
+    return batches.map(pair).apply(tf.data.experimental.assert_cardinality(count))
 
 
 def _targets(outputs, mask, label) -> dict:
