@@ -118,15 +118,23 @@ def refuse_test_split(
     """
     if folds and test_folds and not set(folds) & set(test_folds):
         return
+    names = {name for name, _, _ in _parts(split)}
+    if names & set(_TEST_SPLITS) or share_images(split, test_split):
+        raise ValueError(
+            "Argument `split` must hold no test image: a threshold that was chosen on the "
+            f"images it is measured with flatters the model. Received: {split!r}, with the "
+            f"test split {test_split!r}. Choose folds of the train split"
+        )
+
+
+def share_images(split: str, other: str) -> bool:
+    """Whether two splits may share an image; see `refuse_test_split` for parts of one split."""
     for name, start, end in _parts(split):
-        for test_name, test_start, test_end in _parts(test_split):
-            apart = (end and end == test_start) or (start and start == test_end)
-            if name in _TEST_SPLITS or (name == test_name and not apart):
-                raise ValueError(
-                    "Argument `split` must hold no test image: a threshold that was chosen on the "
-                    f"images it is measured with flatters the model. Received: {split!r}, with the "
-                    f"test split {test_split!r}. Choose folds of the train split"
-                )
+        for other_name, other_start, other_end in _parts(other):
+            apart = (end and end == other_start) or (start and start == other_end)
+            if "all" in (name, other_name) or (name == other_name and not apart):
+                return True
+    return False
 
 
 def _parts(split: str) -> Iterator[tuple[str, str, str]]:

@@ -227,13 +227,9 @@ def seen(recipe: Recipe, builder, split: str, folds: tuple[int, ...] | None) -> 
     """Whether a split holds images that trained the weights or chose epoch or thresholds."""
     if f"{builder.name}/{builder.builder_config.name}" != recipe.dataset:
         return False
-    if folds is not None:
-        return not set(folds) <= set(recipe.test_folds)
-    try:
-        calibration.refuse_test_split(recipe.train_split, split)
-    except ValueError:
-        return True
-    return False
+    if not calibration.share_images(recipe.train_split, split):
+        return False
+    return folds is None or not set(folds) <= set(recipe.test_folds)
 
 
 def _find_maps(maps_dir, ground_truth_dir, layout, options):

@@ -1,0 +1,95 @@
+"""No image is in two of training, validation and test, and what a run has seen is known."""
+
+import hashlib
+import itertools
+import shutil
+import types
+
+import pytest
+from made_archives import build
+from mvtec_ad_test import make_category
+
+from tfds_datasets.mvtec_ad import categories
+from tfds_datasets.mvtec_ad.mvtec_ad_dataset_builder import Builder
+from zoo import datasets
+from zoo.measure import seen
+from zoo.recipes import RECIPES, get_recipe
+
+MODULE = "unet/neu_seg/strip"
+TEST_APART = {"train_split": "train", "test_split": "test", "test_folds": ()}
+FOLD_APART = {"train_split": "train", "test_split": "train", "test_folds": (1,)}
+MVTEC_AD = {"train_split": "train+test", "test_split": "test", "test_folds": (7, 8, 9)}
+
+
+@pytest.mark.parametrize(
+    "changes, split, folds, expected",
+    [
+        # Folds of another split than that of training, whatever their numbers.
+        (TEST_APART, "test", (2,), False),
+        ({**TEST_APART, "test_folds": (7,)}, "test", (2,), False),
+        (TEST_APART, "train", (2,), True),
+        (TEST_APART, "test", None, False),
+        (TEST_APART, "all", None, True),
+        # Folds that measure are learnt from in no split.
+        (FOLD_APART, "train", (1,), False),
+        (
+            {"train_split": "train", "test_split": "train", "test_folds": (1,)},
+            "train",
+            (1, 2),
+            True,
+        ),
+        (FOLD_APART, "train", None, True),
+        (MVTEC_AD, "test", (7, 8), False),
+        (MVTEC_AD, "train", (7, 8), False),
+        (MVTEC_AD, "train", (6,), True),  # it validated on them
+        (MVTEC_AD, "test", None, True),
+        (MVTEC_AD, "extra", None, False),
+    ],
+)
+def test_what_a_run_has_seen(changes, split, folds, expected):
+    recipe = get_recipe(MODULE, validation_folds=(5, 6), **changes)
+    config = types.SimpleNamespace(name="strip")
+    builder = types.SimpleNamespace(name="neu_seg", builder_config=config)
+    assert seen(recipe, builder, split, folds) == expected
+    other = types.SimpleNamespace(name="magnetic_tile", builder_config=config)
+    assert not seen(recipe, other, split, folds)
+
+
+def divisions():
+    """The splits and folds of the recipes that learn from test images, by category."""
+    found = {}
+    for module, names in RECIPES.items():
+        for recipe in (get_recipe(module, name) for name in names):
+            if "test" in recipe.train_split:
+                assert recipe.dataset.startswith("mvtec_ad/")
+                division = (
+                    (recipe.train_split, recipe.training_folds),
+                    (recipe.train_split, recipe.validation_folds),
+                    (recipe.test_split, recipe.test_folds or None),
+                )
+                found.setdefault(recipe.dataset.removeprefix("mvtec_ad/"), set()).add(division)
+    return found
+
+
+def test_all_categories_learn_from_test_images():
+    assert set(divisions()) == set(categories.DEFECT_TYPES)
+
+
+@pytest.mark.parametrize("category", categories.DEFECT_TYPES)
+def test_no_image_is_in_two_parts(category, tmp_path):
+    """Nor do copies under another name or in the other split."""
+    make_category(tmp_path, category, images=6)
+    root = tmp_path / category
+    defective = root / "test" / categories.DEFECT_TYPES[category][0] / "000.png"
+    shutil.copy(defective, root / "train" / "good" / "100.png")
+    shutil.copy(root / "train" / "good" / "001.png", root / "test" / "good" / "100.png")
+    builder = build(Builder, category, tmp_path, tmp_path / "data")
+    for division in divisions()[category]:
+        parts = []
+        for split, folds in division:
+            rows = datasets.read_examples(builder, split, folds=folds).as_numpy_iterator()
+            marks = [(r["file_name"], hashlib.sha256(r["image"].tobytes()).digest()) for r in rows]
+            parts.append({mark for pair in marks for mark in pair})
+        assert all(parts)
+        for one, other in itertools.combinations(parts, 2):
+            assert not one & other
