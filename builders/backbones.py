@@ -5,7 +5,9 @@ five times, to stride 32, which loses small defects; here the last halvings are 
 convolutions behind them dilated instead, so that every kernel still fits its weights.
 """
 
+import os
 import sys
+import tempfile
 
 import keras
 from keras import applications, layers, ops
@@ -118,8 +120,17 @@ def _with_weights(application, name, weights):
         raise ValueError(
             f'Argument `weights` is "imagenet", which Keras could not download: {error}. Fetch '
             "that file where there is a network and put it under that name into "
-            "~/.keras/models, or give the path of a file of weights, or None for a random start."
+            f"{_downloads()}, or give the path of a file of weights, or None for a random start."
         ) from error
+
+
+def _downloads() -> str:
+    """The folder where Keras looks for weights before it downloads them."""
+    home = os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
+    home = os.path.expanduser(home)
+    if not os.access(home, os.W_OK):  # then Keras takes another one
+        home = os.path.join("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir(), ".keras")
+    return os.path.join(home, "models")
 
 
 def _last_of_stride(network, name, stride):

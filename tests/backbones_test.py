@@ -1,5 +1,10 @@
 """Backbones: dilation for stride, weights, what reaches the first layer."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -102,7 +107,35 @@ def test_weights_of_a_file(tmp_path):
     assert not same_weights(backbones.backbone("MobileNetV3Small", output_stride=32), network)
 
 
-def test_imagenet_weights_are_asked_for_by_name_and_hash(monkeypatch):
+@pytest.mark.parametrize("set_home", [True, False])
+def test_the_folder_of_downloads_is_that_of_keras(set_home, tmp_path):
+    """In a process of its own, since Keras reads KERAS_HOME when it is imported."""
+    script = (
+        "import keras; from builders import backbones\n"
+        "keras.utils.get_file('weights.h5', 'file://' + __import__('sys').argv[1], "
+        "cache_subdir='models')\n"
+        "print(backbones._downloads())"
+    )
+    (tmp_path / "source").write_text("weights")
+    environment = {**os.environ, "HOME": str(tmp_path / "user")}
+    (tmp_path / "user").mkdir()
+    environment.pop("KERAS_HOME", None)
+    if set_home:
+        environment["KERAS_HOME"] = str(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "source")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    folder = pathlib.Path(done.stdout.splitlines()[-1])
+    assert (folder / "weights.h5").read_text() == "weights"
+    assert tmp_path in folder.parents
+
+
+def test_imagenet_weights_are_asked_for_by_name_and_hash(monkeypatch, tmp_path):
     asked = []
 
     def get_file(name, url, **options):
@@ -110,9 +143,10 @@ def test_imagenet_weights_are_asked_for_by_name_and_hash(monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr("keras.src.applications.resnet.file_utils.get_file", get_file)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     backbones.backbone("ResNet50")
     assert not asked
-    with pytest.raises(ValueError, match=r"no network.*\.keras/models.*path of a file.*None"):
+    with pytest.raises(ValueError, match=rf"no network.*{tmp_path}/models.*path of a file.*None"):
         backbones.backbone("ResNet50", weights="imagenet")
     name, url, file_hash = asked[0]
     assert name == "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"

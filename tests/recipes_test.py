@@ -49,3 +49,19 @@ def test_antillia_is_what_was_published(category, parameters, steps):
     assert (recipe.batch_size, recipe.steps_per_epoch) == (2, steps)
     assert (recipe.reduce_lr_patience, recipe.reduce_lr_factor) == (4, 0.4)
     assert recipe.early_stopping_patience == 10
+
+
+@pytest.mark.parametrize(
+    "changes, rates",
+    [
+        ({}, [2, 4, 7]),  # of windows of 192 pixels
+        ({"crop_size": (384, 512)}, [4, 9, 14]),
+        ({"crop_size": None}, [6, 12, 18]),  # of the whole image, 512x512
+        ({"crop_size": None, "image_size": (256, 256)}, [3, 6, 9]),
+        ({"crop_size": (256, 256), "builder_args": {"output_stride": 8}}, [6, 12, 18]),
+        ({"crop_size": (384, 384), "builder_args": {"rates": [1, 2, 3]}}, [1, 2, 3]),
+    ],
+)
+def test_atrous_rates_follow_the_window(changes, rates):
+    recipe = get_recipe("deeplab_v3_plus/mvtec_ad/screw", **changes)
+    assert recipe.builder_args["rates"] == rates

@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 
 from builders import BUILDERS
+from builders.deeplab_v3_plus import atrous_rates
 from zoo.recipe import Recipe
 from zoo.recipes import cam, dagm, defect_types
 
@@ -20,6 +21,8 @@ RECIPES: dict[str, dict[str, dict]] = {
 
 def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
     """Returns the recipe of a module, with the given fields changed.
+
+    The atrous rates of DeepLabv3+ follow the window that it learns from, unless they are given.
 
     Args:
       module: a handle of `RECIPES`.
@@ -60,4 +63,9 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
                 f"Arguments: {', '.join(known)}"
             )
         changes["builder_args"] = {**values["builder_args"], **changes["builder_args"]}
-    return Recipe(**{**values, **changes})
+    recipe = Recipe(**{**values, **changes})
+    window = recipe.crop_size or recipe.image_size
+    if builder != "deeplab_v3_plus" or window is None or recipe.builder_args.get("rates"):
+        return recipe
+    rates = atrous_rates(min(window), recipe.builder_args.get("output_stride", 16))
+    return dataclasses.replace(recipe, builder_args={**recipe.builder_args, "rates": rates})

@@ -1,6 +1,5 @@
 """The builders that tell types of defect apart, on every data set that has some."""
 
-from builders.deeplab_v3_plus import atrous_rates
 from tfds_datasets.mvtec_ad import categories as mvtec_ad
 
 # The widths and backbones that two cores train; see `_default`.
@@ -96,9 +95,7 @@ def _default(builder, data, *, channels, num_types):
         **_BUILDER_ARGS[builder],
     }
     crop = min(data["crop_size"])
-    if builder == "deeplab_v3_plus":
-        args["rates"] = atrous_rates(crop)
-    elif builder == "fast_unet":
+    if builder == "fast_unet":
         args["stem_stride"] = 2 if crop <= FINE_CROP else 4
     elif builder == "micro_segmentor":
         args["num_labels"] = 1 + num_types
