@@ -38,7 +38,10 @@ _MAGNETIC_TILE = {
     "crop_size": (224, 112),
     "defective_fraction": 0.75,
     "validation_folds": (0, 1),
-    "epochs": 12,
+    "zoom": 0.3,
+    "brightness": 0.3,
+    "contrast": 0.3,
+    "epochs": 26,
 }
 
 # The official training images are all good, so types are learnt from seven tenths of the test
@@ -52,7 +55,7 @@ _MVTEC_AD = {
     "train_split": "train+test",
     "validation_folds": (5, 6),
     "test_folds": (7, 8, 9),
-    "epochs": 7,
+    "epochs": 21,
 }
 
 # Categories whose parts lie at any angle.
