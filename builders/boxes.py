@@ -6,6 +6,7 @@ from keras import layers, ops
 from builders.blocks import BilinearUpsampling
 
 THRESHOLD = 0.7  # share of the range of a map, as published
+EVIDENCE = ("difference", "label")
 MAX_BOXES = 16
 ENLARGED = 4  # how much larger a heat map is than the cells of a class activation map
 ROUNDING = 1e-5  # relative; what float32 layers leave of a constant image varies by less
@@ -14,20 +15,21 @@ SCORE, NUMBER, FACTS = 4, 5, 6
 NOTHING = -float("inf")  # facts of a pixel of no region
 
 
-def evidence(cam, label):
-    """The evidence for a label against good, cell by cell.
-
-    A softmax sees differences of logits alone, so the difference of two maps is what decided.
+def evidence(cam, label, kind: str = "difference"):
+    """The evidence for a label, cell by cell.
 
     Args:
       cam: float32 [B, h, w, L], class activation maps, good first.
       label: int [B], 0 to L - 1.
+      kind: "difference" from the map of good, since a softmax sees differences of logits alone, or
+        the map of the "label" by itself, as published.
 
     Returns:
-      float32 [B, h, w]; 0 everywhere where the label is good.
+      float32 [B, h, w]; of a difference 0 everywhere where the label is good.
     """
     chosen = ops.one_hot(label, cam.shape[-1], dtype="float32")[:, None, None, :]
-    return ops.sum(cam * chosen, axis=-1) - cam[..., 0]
+    found = ops.sum(cam * chosen, axis=-1)
+    return found - cam[..., 0] if kind == "difference" else found
 
 
 def normalized(heat, unit=0.0):
@@ -41,7 +43,7 @@ def normalized(heat, unit=0.0):
     return ops.where(varies, (heat - least) / ops.where(varies, extent, 1.0), 0.0)
 
 
-def heat_map(cam, label):
+def heat_map(cam, label, kind: str = "difference"):
     """What `boxes` draws round: the evidence, enlarged bilinearly, in [0, 1] per image.
 
     A cell is 16 pixels of the image, and boxes end where cells of their map end. Of smooth blobs
@@ -51,16 +53,17 @@ def heat_map(cam, label):
     Args:
       cam: float32 [B, h, w, L], class activation maps, good first.
       label: int [B], 0 to L - 1.
+      kind: of `evidence`.
 
     Returns:
-      float32 [B, 4 h, 4 w]; 0 everywhere where the label is good. The highest is 1 in every other
-      image, so heat does not compare between images.
+      float32 [B, 4 h, 4 w]. The highest is 1 in every image whose evidence is not the same all
+      over, so heat does not compare between images.
     """
     enlarge = BilinearUpsampling(ENLARGED, dtype="float32", name="heat_map")
     # Before the stretch, since interpolation takes from a peak.
     # Evidence is a difference, so what rounding leaves of it is as large as that of its terms.
     unit = ops.max(ops.abs(cam), axis=(1, 2, 3))[:, None, None]
-    return normalized(enlarge(evidence(cam, label)[..., None])[..., 0], unit)
+    return normalized(enlarge(evidence(cam, label, kind)[..., None])[..., 0], unit)
 
 
 def boxes(heat, *, threshold: float = THRESHOLD, max_boxes: int = MAX_BOXES, single: bool = False):

@@ -31,7 +31,8 @@ def micro_segmentor(
 
     Args:
       image_shape: (H, W, C) of the image; H and W may be None for any size.
-      num_classes: mask channels K; 1 means defect against good.
+      num_classes: mask channels K; 1 means defect against good. More are for two labels: with
+        more labels it is the label that tells types apart, and the mask could contradict it.
       num_labels: image labels L, good first.
       base_filters: filters of the stem; each level doubles them. For three channels in and the
         defaults, 16 gives 514,197 trainable parameters, 32 gives 2,002,213.
@@ -44,10 +45,15 @@ def micro_segmentor(
       `label_logits` [B, L].
 
     Raises:
-      ValueError: `up` is unknown.
+      ValueError: `up` is unknown, or mask and labels both tell types apart.
     """
     if up not in UPS:
         raise ValueError(f"Argument `up` must be one of {', '.join(UPS)}. Received: {up!r}")
+    if num_classes > 1 and num_labels > 2:
+        raise ValueError(
+            "Argument `num_classes` must be 1 where labels tell types of defect apart. Received: "
+            f"{num_classes}, with {num_labels} labels"
+        )
 
     def enlarge(x, name):
         if up == "bilinear":

@@ -2,30 +2,32 @@
 
 from keras import ops
 
-from builders.boxes import boxes, heat_map
-
 
 def predictions(outputs: dict) -> dict:
     """Adds what users read to a model's outputs.
 
-    Where a model has a mask and labels, the mask decides where a defect is and whether there is
-    one, and the label which type it is: the probability of each type is that of the defect, divided
-    as the labels but good are, in the mask and for the image. So heads that disagree never mark a
-    defect in an image that they call good. Where a model learnt from labels alone (it has a `cam`),
-    the label decides whether.
+    One rule holds for heads that disagree, here and wherever these answers are read. Whether there
+    is a defect is said by `score`, and decided by the image threshold alone: an image whose score
+    does not exceed it is good, whatever its labels and boxes say, and has no type and no box. What
+    the score comes from is the mask; or the label where a model learnt from labels alone (it has a
+    `cam`). Which type it is, is said by the labels but good, in the mask and for the image. Where
+    it is, is said by the mask at the pixel threshold, which knows nothing of the image's: it may
+    mark pixels of an image that passes, and none of one that does not.
 
     Args:
       outputs: a model's output dict with `mask_logits` float32 [B, H, W, K], and maybe
-        `label_logits` [B, L] and `cam` [B, h, w, L].
+        `label_logits` [B, L], `cam` [B, h, w, L], `box` [B, N, 4] and `box_heat` [B, N].
 
     Returns:
       The dict as given, and `mask`, probabilities float32 [B, H, W, K]: sigmoid for one channel,
       softmax with the background first for more, L channels where labels divide the types;
       `score` float32 [B] in [0, 1], the highest defect probability of any pixel, or with a `cam`
       that of the label; with labels, their probabilities `label` [B, L], of which good has 1 less
-      the score; with a `cam`, `box` [B, N, 4], [ymin, xmin, ymax, xmax] in [0, 1], and `box_score`
-      [B, N] as `boxes` has them, the score times that of the image, none where the likeliest label
-      is good.
+      the score; with boxes, `box_score` [B, N], the heat of each times the score of the image, in
+      place of `box_heat`: they lie where the likeliest defect is, in good images as well.
+
+    Raises:
+      ValueError: mask and labels of a model both tell types apart, and may disagree.
     """
     found = {**outputs, "mask": _mask(outputs)}
     defect = found["mask"][..., 0]
@@ -35,17 +37,24 @@ def predictions(outputs: dict) -> dict:
     if "cam" in outputs:
         found["label"] = ops.softmax(outputs["label_logits"], axis=-1)
         found["score"] = 1.0 - found["label"][:, 0]
-        heat = heat_map(outputs["cam"], ops.argmax(found["label"], axis=-1))
-        found["box"], hottest = boxes(heat)
-        found["box_score"] = hottest * found["score"][:, None]
     elif "label_logits" in outputs:
         score = found["score"][:, None]
         found["label"] = ops.concatenate([1.0 - score, score * _types(outputs)], axis=-1)
+    if "box" in outputs:
+        found["box_score"] = found.pop("box_heat") * found["score"][:, None]
     return found
 
 
 def _mask(outputs):
     logits = outputs["mask_logits"]
+    if "cam" not in outputs and "label_logits" in outputs:
+        num_labels = outputs["label_logits"].shape[-1]
+        if logits.shape[-1] > 1 and num_labels > 2:
+            raise ValueError(
+                "A model whose labels tell types of defect apart must have one mask channel, or "
+                f"its two heads could disagree. Received: {logits.shape[-1]} channels and "
+                f"{num_labels} labels"
+            )
     if logits.shape[-1] > 1:
         return ops.softmax(logits, axis=-1)
     defect = ops.sigmoid(logits)

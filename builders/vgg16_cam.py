@@ -3,11 +3,12 @@
 import keras
 from keras import layers, ops
 
-from builders import backbones, blocks
+from builders import backbones, blocks, boxes
 
 STRIDE = 16  # pixels of the image in a cell of the map, high and wide
 PREPROCESSING = ("imagenet", "unit")
 CAMS = ("exact", "published")
+BOX_MODES = ("regions", "hull")
 
 
 def vgg16_cam(
@@ -19,14 +20,19 @@ def vgg16_cam(
     trainable_from: str | None = None,
     preprocessing: str = "imagenet",
     cam: str = "exact",
+    box_mode: str = "regions",
+    box_threshold: float = boxes.THRESHOLD,
+    box_evidence: str = "difference",
 ) -> keras.Model:
     """Builds a classifier that learns from image labels and maps the evidence for each.
 
     Source: OlgaChernytska/Visual-Inspection on GitHub, after Zhou et al., "Learning Deep Features
     for Discriminative Localization", arXiv:1512.04150. Deliberate differences: the average is
-    taken over the features themselves, and the image enters as the backbone was trained, where
-    `cam="published"` and `preprocessing="unit"` do as the original did; images have any size,
-    where it took 224x224; the model returns logits, and maps that nothing stretched to [0, 1].
+    taken over the features themselves, the image enters as the backbone was trained, and each
+    region of evidence against good has a box of its own, where `cam="published"`,
+    `preprocessing="unit"`, `box_mode="hull"` and `box_evidence="label"` do as the original did;
+    images have any size, where it took 224x224; the model returns logits, and maps that nothing
+    stretched to [0, 1].
 
     Images whose height or width is no multiple of 16 are enlarged to the next one, not padded: so
     the cells of `cam` divide the image evenly, and a place in [0, 1] on the map is that place on
@@ -44,21 +50,33 @@ def vgg16_cam(
       preprocessing: "imagenet", what the backbone was trained on, or "unit", [0, 1] as it is.
       cam: how features become logits: "exact" averages them, so that the mean of a map and the
         bias of its label are the logit; "published" takes the highest of 2x2 cells before.
+      box_mode: "regions", a box round each connected region of heat, or "hull", one round all.
+      box_threshold: of heat, in [0, 1); a higher one draws smaller boxes.
+      box_evidence: what heat is made of, see `boxes.evidence`: "difference" or "label".
 
     Returns:
       A model from `image` [B, H, W, C] in [0, 1] to a dict of `label_logits` [B, L]; `cam`
       [B, h, w, L] with h and w H / 16 and W / 16, rounded up, the evidence for each label without
-      its bias; and `mask_logits` [B, H, W, K], the logits of each cell by itself, enlarged
-      bilinearly: a channel for each label, or one, of defect against good, for two labels.
+      its bias; `mask_logits` [B, H, W, K], the logits of each cell by itself, enlarged
+      bilinearly: a channel for each label, or one, of defect against good, for two labels; `box`
+      [B, N, 4] and `box_heat` [B, N], as `boxes.boxes` has them, of the likeliest defect of every
+      image, also of those that look good.
 
     Raises:
       ValueError: an argument is out of its range, or there are no such weights.
     """
-    for name, value, valid in (("preprocessing", preprocessing, PREPROCESSING), ("cam", cam, CAMS)):
+    for name, value, valid in (
+        ("preprocessing", preprocessing, PREPROCESSING),
+        ("cam", cam, CAMS),
+        ("box_mode", box_mode, BOX_MODES),
+        ("box_evidence", box_evidence, boxes.EVIDENCE),
+    ):
         if value not in valid:
             raise ValueError(
                 f"Argument `{name}` must be one of {', '.join(valid)}. Received: {value!r}"
             )
+    if num_labels < 2:
+        raise ValueError(f"Argument `num_labels` must be 2 or more. Received: {num_labels}")
     encoder = backbones.backbone(backbone, weights=weights, output_stride=STRIDE)
     if trainable_from is not None:
         _freeze_before(encoder, trainable_from)
@@ -82,7 +100,18 @@ def vgg16_cam(
     if num_labels == 2:  # a softmax of two is a sigmoid of their difference
         cell_logits = cell_logits[..., 1:] - cell_logits[..., :1]
     mask_logits = blocks.EnlargeLike(name="mask_logits", dtype="float32")(cell_logits, image)
-    outputs = {"mask_logits": mask_logits, "label_logits": label_logits, "cam": evidence}
+
+    # === Boxes: drawn, not learnt ===
+    defect = 1 + ops.argmax(label_logits[:, 1:], axis=-1)
+    heat = boxes.heat_map(ops.stop_gradient(evidence), defect, box_evidence)
+    box, box_heat = boxes.boxes(heat, threshold=box_threshold, single=box_mode == "hull")
+    outputs = {
+        "mask_logits": mask_logits,
+        "label_logits": label_logits,
+        "cam": evidence,
+        "box": box,
+        "box_heat": box_heat,
+    }
     return keras.Model(image, outputs, name="vgg16_cam")
 
 

@@ -33,8 +33,11 @@ FIGURES = {
     "boundary_f1": "Boundary F1, mean over defective images",
     "mean_iou": "Mean IoU of the defect types, pixels of the test set",
     "mean_iou_with_background": "The same with the background as one more type",
+    "masked": "of these with a mask",
     "hits": "Defective images whose likeliest pixel is on the defect",
-    "label_f1": "F1 of image labels, mean over the labels",
+    "hit_rate": "Share of them among the defective images with a mask",
+    "label_f1": "F1 of image labels, mean over the labels, of two labels that of the defect",
+    "box_mean_iou": "IoU of each defect with the box that fits it best, mean",
     "box_recall@0.3": "Defects that a box covers with an IoU of 0.3",
     "box_precision@0.3": "Boxes that cover a defect with an IoU of 0.3",
     "image_auroc": "Image AUROC",
@@ -131,7 +134,8 @@ def _output(name: str, value, recipe: dict) -> str:
         "label": f"probability that the image is {classes}",
         "label_logits": "before the softmax",
         "cam": "evidence for each label, cell by cell",
-        "box": "[ymin, xmin, ymax, xmax] in [0, 1], the surest first; zeros fill the row",
+        "box": "[ymin, xmin, ymax, xmax] in [0, 1], the surest first; zeros fill the row; to be "
+        "read where the score exceeds the threshold of images",
         "box_score": "of each box; 0 where there is none",
     }[name]
     return f"float32 [{_AXES[name].format(channels)}], {meaning}"

@@ -111,6 +111,8 @@ def test_evidence_is_the_difference_from_good():
     found = ops.convert_to_numpy(boxes.evidence(cam, np.array([0, 3, 4])))
     assert not found[0].any()
     np.testing.assert_allclose(found[1], cam[1, ..., 3] - cam[1, ..., 0], atol=1e-6)
+    of_label = ops.convert_to_numpy(boxes.evidence(cam, np.array([0, 3, 4]), "label"))
+    np.testing.assert_allclose(of_label[1], cam[1, ..., 3], atol=1e-6)
     np.testing.assert_allclose(found[2], cam[2, ..., 4] - cam[2, ..., 0], atol=1e-6)
 
 

@@ -21,8 +21,8 @@ PARAMETERS = {
     "unet": 7_768_353,
     "vgg16_cam": 14_715_714,
 }
-# A classifier's mask has a channel for each label.
-CLASSES = {"vgg16_cam": "num_labels"}
+# Where labels tell types apart, a mask has a channel for each label.
+CLASSES = {"vgg16_cam": "num_labels", "micro_segmentor": "num_labels"}
 
 
 def random_image(*shape, seed=0):

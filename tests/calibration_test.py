@@ -85,6 +85,22 @@ def test_rates_without_their_images_are_none():
     assert good_alone["source"] == "false alarms of at most 0% on fold 3 of the train split"
 
 
+def test_defects_without_masks_take_an_even_chance():
+    samples = known_samples()
+    samples[2].mask[:] = 255
+    calibration = calibrate(samples, **TRAIN, without_masks=0.5)
+    assert calibration["threshold"] == 0.5
+    assert calibration["source"].startswith(
+        "pixels by an even chance, since no defective image has a mask, images by best F1"
+    )
+    assert calibration["achieved"]["pixel_f1"] is None
+    assert calibration["achieved"]["image_f1"] == 1
+    with pytest.raises(ValueError, match="needs a defect pixel"):
+        calibrate(samples, **TRAIN)
+    budget = calibrate(samples, **TRAIN, pixel_rule="false_alarms:0.07", without_masks=0.5)
+    assert budget["threshold"] == pytest.approx(0.2, rel=1e-3)
+
+
 def test_order_does_not_matter():
     assert calibrate(known_samples()[::-1], **TRAIN) == calibrate(known_samples(), **TRAIN)
 

@@ -10,7 +10,7 @@ from tiny_run import RECIPE
 from zoo import verdict
 from zoo.evaluate import evaluate
 from zoo.metrics.regions import Region
-from zoo.predictor import Predictor
+from zoo.predictor import Predictor, peak
 from zoo.samples import Sample, predicted_samples
 
 CALIBRATION = {"threshold": 0.5, "score_threshold": 0.1, "source": "by hand"}
@@ -151,6 +151,70 @@ def test_ignored_pixels_are_not_judged():
     metrics, _, _ = evaluate([sample("a", "dent", mask=mask)], calibration=CALIBRATION)
     assert metrics["pixel_confusion"]["counts"] == [[4, 4], [4, 0]]
     assert metrics["defect_iou"] == 0 and metrics["hits"] == 0
+
+
+def test_defects_without_masks_are_not_measured():
+    samples = [
+        sample("a", "dent", mask=np.full((4, 4), 255, np.uint8), boxes=np.array([[0, 0, 1, 1]])),
+        sample("b", "good", score=0.05, boxes=np.array([[0, 0, 1, 1]])),
+    ]
+    metrics, gallery, curves = evaluate(samples, calibration=CALIBRATION)
+    assert (metrics["tp"], metrics["tn"], metrics["masked"]) == (1, 1, 0)
+    for key in ("defect_iou", "set_iou", "mean_iou", "boundary_f1", "hit_rate", "pixel_auroc"):
+        assert metrics[key] is None
+        assert metrics["reasons"][key] == "no defective image has a mask"
+    assert metrics["hits"] is metrics["boxes"] is metrics["pixel_confusion"] is None
+    assert metrics["at_thresholds"] == [] and "overlap" not in curves
+    assert [entry["iou"] for entry in gallery] == [None, None]
+    assert "where a defect is was not measured" in " ".join(verdict.counts(metrics))
+    for calibration in (CALIBRATION, None):
+        metrics, _, _ = evaluate(samples, calibration=calibration)
+        assert "no defective image has a mask" in verdict.table(
+            {**metrics, "dataset": "d", "split": "test"}
+        )
+
+
+def test_images_without_masks_count_beside_those_with():
+    unmasked = sample("a", "dent", mask=np.full((4, 4), 255, np.uint8))
+    metrics, _, _ = evaluate([unmasked, sample("b", "dent")], calibration=CALIBRATION)
+    assert (metrics["defective"], metrics["masked"]) == (2, 1)
+    assert metrics["defect_iou"] == metrics["set_iou"] == pytest.approx(4 / 12)
+    assert (metrics["hits"], metrics["hit_rate"]) == (0, 0.0)
+
+
+def test_sure_pixels_are_told_apart_by_the_peak():
+    metrics, _, _ = evaluate([sample("a", "dent", peak=(1, 3))], calibration=CALIBRATION)
+    assert (metrics["hits"], metrics["hit_rate"]) == (1, 1.0)
+    assert metrics["hit_interval"][0] == pytest.approx(0.2065, abs=1e-4)
+    logits = np.zeros((2, 3, 4, 1), np.float32)
+    logits[0, 0], logits[0, 2, 1], logits[1, 1, 3] = 40, 50, 1
+    np.testing.assert_allclose(peak(logits), [[2.5 / 3, 1.5 / 4], [1.5 / 3, 3.5 / 4]])
+    types = np.concatenate([np.zeros_like(logits), logits, logits], axis=-1)
+    np.testing.assert_allclose(peak(types), peak(logits))
+
+
+def test_boxes_count_in_rejected_images():
+    boxes = {"boxes": np.array([[0.25, 0, 0.75, 1]])}
+    samples = [
+        sample("a", "dent", **boxes),
+        sample("b", "dent", score=0.05, **boxes),
+        sample("c", "good", **boxes),
+    ]
+    metrics, _, _ = evaluate(samples, calibration=CALIBRATION)
+    assert metrics["box_recall@0.3"] == 0.5 == metrics["box_precision@0.3"]
+    assert metrics["box_mean_iou"] == 0.5
+
+
+def test_two_labels_of_several_types():
+    samples = [
+        sample("a", "dent", defect_type="defect"),
+        sample("b", "scratch", defect_type="defect", score=0.05),
+        sample("c", "good", defect_type="defect"),
+    ]
+    names = ["good", "dent", "scratch"]
+    metrics, _, _ = evaluate(samples, calibration=CALIBRATION, class_names=names)
+    assert metrics["labels"]["counts"] == [[0, 1], [1, 1]]
+    assert metrics["label_f1"] == metrics["f1"] == 0.5
 
 
 def test_many_pixels_are_counted_in_bins():

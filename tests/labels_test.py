@@ -55,6 +55,9 @@ def test_label_scores_by_hand():
     low, high = scores["recall_interval"][1]
     assert low == pytest.approx(0.342, abs=1e-3) and high == 1.0
     assert scores["recall_interval"][2] is None
+    assert scores["label_f1"] == scores["macro_f1"]
+    two = label_scores(confusion[:2, :2], ["good", "defect"])
+    assert two["label_f1"] == pytest.approx(0.8)  # of the defect
 
 
 def test_box_iou_by_hand():
@@ -82,6 +85,15 @@ def test_boxes_are_counted():
     result = counts.result()
     assert result["true"] == 2 and result["predicted"] == 1
     assert (result["recall@0.5"], result["precision@0.5"]) == (0.5, 1.0)
+    assert result["mean_iou"] == pytest.approx((0.6 + 0) / 2)
+
+
+def test_boxes_on_good_images_are_wrong():
+    counts = BoxCounts()
+    counts.add(np.array([[0, 0, 0.5, 0.5]]), np.pad([[1]], (0, 1)))
+    counts.add(np.array([[0, 0, 1, 1]]), np.zeros((2, 2), np.uint8))
+    result = counts.result()
+    assert (result["recall@0.5"], result["precision@0.5"], result["mean_iou"]) == (1, 0.5, 1)
 
 
 SMALL = {

@@ -30,10 +30,10 @@ def test_published_sizes(arguments, trainable, total):
 @pytest.mark.parametrize("size", [(32, 48), (61, 45), (1, 9)])
 def test_two_heads_of_any_size(policy, size):
     with run_dir.dtype_policy(policy):
-        model = builders.build("micro_segmentor", num_classes=3, num_labels=5, base_filters=4)
+        model = builders.build("micro_segmentor", num_classes=1, num_labels=5, base_filters=4)
     image = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
     outputs = {key: ops.convert_to_numpy(value) for key, value in model(image).items()}
-    assert outputs["mask_logits"].shape == (2, *size, 3)
+    assert outputs["mask_logits"].shape == (2, *size, 1)
     assert outputs["label_logits"].shape == (2, 5)
     for value in outputs.values():
         assert value.dtype == np.float32 and np.isfinite(value).all()
@@ -47,6 +47,13 @@ def test_weights_start_as_in_pytorch():
         for weight in model.get_layer(name).get_weights():
             most = np.abs(weight).max()
             assert 0.9 * fan_in**-0.5 < most <= fan_in**-0.5, name
+
+
+def test_one_head_alone_tells_types_apart():
+    with pytest.raises(ValueError, match=r"`num_classes` must be 1 .* Received: 3, with 4 labels"):
+        builders.build("micro_segmentor", num_classes=3)
+    model = builders.build("micro_segmentor", num_classes=3, num_labels=2, base_filters=2)
+    assert model.output["mask_logits"].shape[-1] == 3
 
 
 def test_unknown_way_up():

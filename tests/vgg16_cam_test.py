@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import ops
 
 import builders
-from builders import blocks, run_dir
+from builders import blocks, boxes, run_dir
+from builders.predictions import predictions
 
 SMALL = {"backbone": "MobileNetV3Small"}  # does for what does not depend on VGG16
 
@@ -86,6 +87,32 @@ def test_published_logits_come_from_the_highest_of_four_cells():
     np.testing.assert_allclose(logits, highest.mean((1, 2)) @ kernel + bias, atol=1e-4)
 
 
+def test_boxes_as_published():
+    """One box round all that exceeds a threshold of the map of the defect by itself."""
+    image, options = random_image(2, 64, 96, 3), {"preprocessing": "unit", "num_labels": 2}
+    keras.utils.set_random_seed(0)
+    ours = builders.build("vgg16_cam", **options)
+    published = builders.build(
+        "vgg16_cam", box_mode="hull", box_threshold=0.3, box_evidence="label", **options
+    )
+    kernel = np.random.default_rng(0).normal(scale=100, size=(512, 2))
+    ours.get_layer("label_logits").set_weights([kernel, np.zeros(2)])
+    published.set_weights(ours.get_weights())
+    assert answer(ours, image)["box"].shape == (2, 16, 4)
+    found = answer(published, image)
+    heat = boxes.normalized(ops.image.resize(found["cam"][..., 1:], (16, 24))[..., 0])
+    for (box,), above in zip(found["box"], ops.convert_to_numpy(heat) > 0.3):
+        rows, columns = (np.flatnonzero(above.any(axis)) for axis in (1, 0))
+        expected = [rows[0] / 16, columns[0] / 24, (rows[-1] + 1) / 16, (columns[-1] + 1) / 24]
+        np.testing.assert_allclose(box, expected, atol=1e-6)
+
+
+def test_a_constant_image_has_no_box_and_no_nan():
+    model = outspoken_model(image_shape=(None, None, 3))
+    found = predictions(model(np.full((2, 64, 64, 3), 0.5, np.float32)))
+    assert all(np.isfinite(value).all() for value in found.values())
+
+
 def test_frozen_layers_stay_and_others_learn():
     keras.utils.set_random_seed(0)
     model = builders.build("vgg16_cam", image_shape=(32, 32, 3), trainable_from="block5_conv1")
@@ -142,6 +169,8 @@ def test_stretching_leaves_places_where_they_are(height, width):
 @pytest.mark.parametrize(
     "arguments, match",
     [
+        ({"num_labels": 1}, "`num_labels` must be 2 or more. Received: 1"),
+        ({"box_mode": "x"}, "`box_mode` must be one of regions, hull. Received: 'x'"),
         ({"cam": "x"}, "`cam` must be one of exact, published. Received: 'x'"),
         ({"preprocessing": "x"}, "`preprocessing` must be one of imagenet, unit. Received: 'x'"),
         (

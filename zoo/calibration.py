@@ -8,11 +8,12 @@ import numpy as np
 
 from zoo.metrics import decisions, segmentation
 from zoo.metrics.score_histogram import ScoreHistogram
-from zoo.samples import Sample, is_defective
+from zoo.samples import Sample, has_mask, is_defective
 from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
 
 # Names of splits that hold test images; "all" joins every split of a data set.
 _TEST_SPLITS = ("test", "all")
+EVEN = 0.5  # the probability at which a defect is as likely as none
 
 
 def calibrate(
@@ -24,6 +25,7 @@ def calibrate(
     test_folds: tuple[int, ...] | None = None,
     pixel_rule: str = "best_f1",
     image_rule: str = "best_f1",
+    without_masks: float | None = None,
 ) -> dict:
     """Chooses the pixel and the image threshold by a rule each.
 
@@ -35,6 +37,8 @@ def calibrate(
       test_folds: which folds of the test split measure the weights; none given means all.
       pixel_rule: one of `threshold_rules.RULES["pixel_rule"]`.
       image_rule: one of `threshold_rules.RULES["image_rule"]`.
+      without_masks: the pixel threshold in place of best F1 where no defective image has a mask;
+        None refuses such images.
 
     Returns:
       What `calibration.json` holds: `threshold` of anomaly maps and `score_threshold` of image
@@ -50,18 +54,23 @@ def calibrate(
     refuse_test_split(split, test_split, folds, test_folds)
     by_pixel, by_image = parse_rule("pixel_rule", pixel_rule), parse_rule("image_rule", image_rule)
     positive, negative, good = ScoreHistogram(), ScoreHistogram(), ScoreHistogram()
-    scores, defective = [], []
+    scores, defective, masked = [], [], False
     for sample in samples:
         if not np.isfinite(sample.anomaly_map).all():
             raise ValueError(f"{sample.file_name}: the anomaly map must be finite.")
         scores.append(sample.score)
         defective.append(is_defective(sample))
+        masked |= defective[-1] and has_mask(sample)
         mask, background = sample.mask, negative if defective[-1] else good
         positive.add(sample.anomaly_map[(mask > 0) & (mask != segmentation.IGNORE)])
         background.add(sample.anomaly_map[mask == 0])
     negative.merge(good)
 
-    threshold = pixel_threshold(by_pixel, positive=positive, negative=negative, good=good)
+    unknown = without_masks is not None and any(defective) and not masked
+    if unknown and by_pixel.name == "best_f1":
+        by_pixel, threshold = Rule("unmasked"), float(without_masks)
+    else:
+        threshold = pixel_threshold(by_pixel, positive=positive, negative=negative, good=good)
     score_threshold = image_threshold(by_image, scores, defective)
     table = decisions.image_decisions(scores, defective, score_threshold)
     found, alarms, good_alarms = (
@@ -77,7 +86,7 @@ def calibrate(
         "images": len(scores),
         "defective": sum(defective),
         "achieved": {
-            "pixel_f1": _share(2 * found, found + alarms + positive.total),
+            "pixel_f1": None if unknown else _share(2 * found, found + alarms + positive.total),
             "pixel_false_alarms": _share(good_alarms, good.total),
             "image_f1": table["f1"],
             "image_false_alarms": _share(table["fp"], num_good),
@@ -156,6 +165,8 @@ def _words(by_pixel: Rule, by_image: Rule, num_good: int) -> str:
 def _rule_words(rule: Rule, num_good: int) -> str:
     if rule.name == "best_f1":
         return "best F1"
+    if rule.name == "unmasked":
+        return "an even chance, since no defective image has a mask"
     if rule.name == "false_alarms":
         return f"false alarms of at most {float(100 * rule.share):g}%"
     return f"conformal prediction with alpha = {float(rule.share):g}, n = {num_good} good images"

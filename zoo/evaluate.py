@@ -18,11 +18,14 @@ from zoo.metrics.boxes import BoxCounts
 from zoo.metrics.labels import label_scores
 from zoo.metrics.segmentation import IGNORE
 from zoo.metrics.threshold_overlap import ThresholdOverlap
-from zoo.samples import Sample, is_defective
+from zoo.samples import Sample, has_mask, is_defective
 
 EXACT_PIXELS = 2**28  # up to so many every score is kept, in 1 GiB; more are counted in bins
 # Probabilities that lie evenly as logits: a sigmoid crowds what it is sure of near 0 and 1.
 LOGIT_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-10, 10, 241)))
+
+
+NO_MASKS = "no defective image has a mask"
 
 
 class Evaluation(NamedTuple):
@@ -31,7 +34,8 @@ class Evaluation(NamedTuple):
     Attributes:
       metrics: what `metrics.json` holds; see `evaluate`.
       gallery: the entries of `zoo.gallery.Gallery`.
-      curves: of `AnomalyEvaluator.curves`, and `overlap`, lists over the pixel `threshold`.
+      curves: of `AnomalyEvaluator.curves`, and `overlap`, lists over the pixel `threshold`, where
+        defects have masks.
     """
 
     metrics: dict
@@ -63,15 +67,16 @@ def evaluate(
 
     Returns:
       `metrics`: `images`, `defective`, the largest `image_shape`; `threshold`, `score_threshold`
-      and their `threshold_source`; overlap averaged over the defective images (`defect_iou`,
-      `defect_dice`, `boundary_f1`) and of the summed pixels of all images (`set_iou`, `set_dice`);
-      `hits`, the defective images whose highest score is on the defect; the figures of
-      `AnomalyEvaluator`; the confusion table of images with its rates; `pixel_confusion` and
-      `mean_iou` without background and with; `labels`, of `label_scores`, and `label_f1` where
-      types are told apart; `boxes`, of `BoxCounts`, where they are drawn; `per_type`;
-      `at_thresholds`, those of UNet_Industrial; `oracle`, the best thresholds of these very
-      images; `per_image` and `per_region`. None stands where a figure is undefined, and `reasons`
-      says why.
+      and their `threshold_source`; overlap averaged over the `masked` defective images, those with
+      a mask (`defect_iou`, `defect_dice`, `boundary_f1`), and of the summed pixels of all images
+      (`set_iou`, `set_dice`); `hits`, the masked images whose likeliest pixel is on the defect,
+      with `hit_rate` and `hit_interval`; the figures of `AnomalyEvaluator`; the confusion table of
+      images with its rates; `pixel_confusion` and `mean_iou` without background and with; `labels`,
+      of `label_scores`, and `label_f1` where types or labels are told apart; `boxes`, of
+      `BoxCounts`, where they are drawn; `per_type`; `at_thresholds`, those of UNet_Industrial;
+      `oracle`, the best thresholds of these very images; `per_image` and `per_region`. None stands
+      where a figure is undefined, as those of masks do where no defective image has one, and
+      `reasons` says why.
 
     Raises:
       ValueError: there is no sample.
@@ -117,6 +122,8 @@ class _Measurement:
         self.class_names = list(class_names)
         self.types = np.zeros((len(class_names),) * 2, np.int64)
         self.labels = np.zeros((len(class_names),) * 2, np.int64)
+        self.label_names = list(class_names)
+        self.masked = 0
         self.boxes = BoxCounts()
         self.mode = mode
         self.by_group = by_group
@@ -127,6 +134,8 @@ class _Measurement:
 
     def add(self, sample: Sample) -> None:
         defective, mask = is_defective(sample), sample.mask
+        masked = defective and has_mask(sample)
+        self.masked += masked
         group = sample.label if self.by_group else ""
         if group not in self.evaluators:
             self.evaluators[group] = AnomalyEvaluator(mode=self.mode, ignore=IGNORE)
@@ -139,15 +148,14 @@ class _Measurement:
             sample.score,
         )
         levels = segmentation.threshold_levels(sample.anomaly_map, self.overlap.thresholds)
-        counts, iou, dice = self.overlap.update(levels, mask, defective)
+        counts, iou, dice = self.overlap.update(levels, mask, masked)
         rejected = None if self.score_threshold is None else sample.score > self.score_threshold
         if sample.types is not None:
             self.types += segmentation.confusion_matrix(sample.types, mask, len(self.types))
         if sample.defect_type is not None and rejected is not None:
-            found = sample.defect_type if rejected else GOOD
-            self.labels[tuple(map(self.class_names.index, (sample.label, found)))] += 1
-        if sample.boxes is not None and defective:
-            self.boxes.add(sample.boxes, binary)
+            self._add_label(sample, rejected)
+        if sample.boxes is not None and masked >= defective:
+            self.boxes.add(sample.boxes if rejected else sample.boxes[:0], binary)
         row = {
             "file_name": sample.file_name,
             "label": sample.label,
@@ -157,8 +165,9 @@ class _Measurement:
             "boundary_f1": None,
             "hit": None,
         }
-        if defective:
-            row["hit"] = bool(0 < mask.flat[sample.anomaly_map.argmax()] < IGNORE)
+        if masked:
+            peak = sample.peak or np.unravel_index(sample.anomaly_map.argmax(), mask.shape)
+            row["hit"] = bool(0 < mask[peak] < IGNORE)
             if self.index is not None:
                 row["iou"], row["dice"] = float(iou[self.index]), float(dice[self.index])
                 row["boundary_f1"] = boundary_f1(levels > self.index, mask)
@@ -177,6 +186,16 @@ class _Measurement:
             counts=counts,
         )
 
+    def _add_label(self, sample: Sample, rejected: bool) -> None:
+        """Counts a decision, of good and defect where the model does not tell types apart."""
+        if sample.defect_type not in self.class_names:
+            self.label_names = [GOOD, sample.defect_type]
+        found = sample.defect_type if rejected else GOOD
+        last = len(self.label_names) - 1
+        self.labels[
+            min(self.class_names.index(sample.label), last), self.label_names.index(found)
+        ] += 1
+
     def result(self) -> Evaluation:
         if self.by_group:  # the order of the merged evaluators
             order = list(self.evaluators)
@@ -189,36 +208,38 @@ class _Measurement:
             {**row, "regions": more["regions"], **tables.numbers(_pro(more))}
             for row, more in zip(self.rows, anomaly.pop("per_image"), strict=True)
         ]
+        known = self.masked or not defective.any()
         curves = self.overlap.curves()
+        anomaly["reasons"] |= {} if known else dict.fromkeys(tables.OF_MASKS, NO_MASKS)
         metrics = {
             "images": len(rows),
             "defective": int(defective.sum()),
+            "masked": self.masked,
             "image_shape": list(self.image_shape),
             "threshold": self.threshold,
             "score_threshold": self.score_threshold,
             "threshold_source": self.source,
             **{
-                key: None if self.index is None else curves[key][self.index]
+                key: curves[key][self.index] if known and self.index is not None else None
                 for key in tables.OVERLAPS
             },
             "boundary_f1": tables.mean(row["boundary_f1"] for row in rows),
-            "hits": sum(row["hit"] is True for row in rows),
+            **tables.hit_figures(rows),
             **tables.numbers(anomaly),
             **(self._groups() if self.by_group else {}),
             **tables.decisions(scores, defective, self.score_threshold),
-            **self._confusion(),
+            **(self._confusion() if known else tables.pixel_confusion(None, [])),
             **self._labels(),
-            **tables.box_figures(self.boxes.result()),
+            **tables.box_figures(self.boxes.result() if known else None),
             "per_type": tables.per_type(rows, self.score_threshold),
             "at_thresholds": tables.at_thresholds(
-                self.overlap if self.probabilities else None, scores, defective
+                self.overlap if known and self.probabilities else None, scores, defective
             ),
-            "oracle": tables.oracle(self.overlap, scores, defective),
+            "oracle": tables.oracle(self.overlap if known else None, scores, defective),
             "per_image": rows,
         }
-        return Evaluation(
-            metrics, self.gallery.entries(), {**evaluator.curves(), "overlap": curves}
-        )
+        drawn = {**evaluator.curves(), **({"overlap": curves} if known else {})}
+        return Evaluation(metrics, self.gallery.entries(), drawn)
 
     def _merged(self, evaluators) -> AnomalyEvaluator:
         merged, *others = evaluators
@@ -242,8 +263,11 @@ class _Measurement:
         return {"groups": groups, "mean_of_groups": means}
 
     def _labels(self) -> dict:
-        labels = label_scores(self.labels, self.class_names) if self.labels.any() else None
-        return {"labels": labels, "label_f1": labels and labels["macro_f1"]}
+        count = len(self.label_names)
+        labels = None
+        if self.labels.any():
+            labels = label_scores(self.labels[:count, :count], self.label_names)
+        return {"labels": labels, "label_f1": labels and labels["label_f1"]}
 
     def _confusion(self) -> dict:
         """Of types where they are told apart, else of defect and background."""

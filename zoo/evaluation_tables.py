@@ -8,11 +8,22 @@ import numpy as np
 from tfds_datasets.features import GOOD
 from zoo.metrics import segmentation
 from zoo.metrics.boxes import IOU_LEVELS
-from zoo.metrics.decisions import image_decisions
+from zoo.metrics.decisions import image_decisions, wilson_interval
 from zoo.metrics.threshold_overlap import ThresholdOverlap
 from zoo.threshold_rules import Rule, image_threshold
 
 OVERLAPS = ("defect_iou", "defect_dice", "set_iou", "set_dice")
+# What cannot be said where no mask says where the defects are.
+OF_MASKS = (
+    *OVERLAPS,
+    "mean_iou",
+    "boundary_f1",
+    "hit_rate",
+    "pixel_auroc",
+    "pixel_ap",
+    "au_pro@0.3",
+    "au_pro@0.05",
+)
 DECISIONS = ("tp", "fp", "tn", "fn", "tpr", "tnr")
 RATES = (
     "image_auroc",
@@ -90,17 +101,32 @@ def pixel_confusion(confusion: np.ndarray | None, names: Sequence[str]) -> dict:
 
 
 def box_figures(boxes: dict | None) -> dict:
-    """`boxes` as `BoxCounts` has them, and its recall and precision at the lowest IoU."""
+    """`boxes` as `BoxCounts` has them, their mean IoU, recall and precision at the lowest IoU."""
     level = IOU_LEVELS[0]
     return {
         "boxes": boxes,
+        "box_mean_iou": boxes and boxes["mean_iou"],
         f"box_recall@{level}": boxes and boxes[f"recall@{level}"],
         f"box_precision@{level}": boxes and boxes[f"precision@{level}"],
     }
 
 
+def hit_figures(rows: list[dict]) -> dict:
+    """`hits` of the pointing game, their rate among the images with a mask, and its interval."""
+    played = [row["hit"] for row in rows if row["hit"] is not None]
+    hits = sum(played) if played else None
+    return {
+        "hits": hits,
+        "hit_rate": hits / len(played) if played else None,
+        "hit_interval": wilson_interval(hits, len(played)) if played else None,
+    }
+
+
 def at_thresholds(overlap: ThresholdOverlap | None, scores, defective) -> list[dict]:
-    """At the thresholds of UNet_Industrial; None for scores that are no probabilities."""
+    """At the thresholds of UNet_Industrial; none where `overlap` is None.
+
+    It is None for scores that are no probabilities, and where no defective image has a mask.
+    """
     if overlap is None:
         return []
     curves = overlap.curves()
@@ -113,19 +139,24 @@ def at_thresholds(overlap: ThresholdOverlap | None, scores, defective) -> list[d
     return rows
 
 
-def oracle(overlap: ThresholdOverlap, scores, defective) -> dict:
+def oracle(overlap: ThresholdOverlap | None, scores, defective) -> dict:
     """The best thresholds of the measured images: where a slider may start, and no result.
+
+    Args:
+      overlap: None where no defective image has a mask, so that no pixel threshold is best.
+      scores: float [N], of the images.
+      defective: bool [N].
 
     Returns:
       `threshold` of pixels and their `set_f1`; `score_threshold` of images and their `image_f1`.
     """
-    best, curves = overlap.best(), overlap.curves()
+    best, curves = (overlap.best(), overlap.curves()) if overlap else (None, {})
     score_threshold = float(np.max(scores))
     if np.any(defective):
         score_threshold = image_threshold(Rule("best_f1"), scores, defective)
     return {
-        "threshold": curves["threshold"][best],
-        "set_f1": curves["set_dice"][best],
+        "threshold": curves["threshold"][best] if overlap else None,
+        "set_f1": curves["set_dice"][best] if overlap else None,
         "score_threshold": score_threshold,
         "image_f1": image_decisions(scores, defective, score_threshold)["f1"],
     }

@@ -49,6 +49,7 @@ def calibrate_predictor(
         test_folds=recipe.test_folds,
         pixel_rule=pixel_rule or recipe.pixel_rule,
         image_rule=image_rule or recipe.image_rule,
+        without_masks=calibration.EVEN,
     )
 
 

@@ -40,9 +40,10 @@ def predict_files(
     Yields:
       `file`; `score`; `defect`, whether the score exceeds the threshold; `label`, a class name;
       `defect_pixels`, `defect_fraction` and `box`, [ymin, xmin, ymax, xmax] in [0, 1] or None, of
-      the mask; `boxes`, dicts of `box` and `score` with the surest first, where the model draws
-      them; `mask` and `overlay`, paths in `output_dir`; `milliseconds` of the model. For a
-      broken file: `file` and `error`.
+      the mask, which the pixel threshold decides whatever the score; `boxes`, dicts of `box` and
+      `score` with the surest first, where the model draws them, none without a defect; `mask` and
+      `overlay`, paths in `output_dir`; `milliseconds` of the model. For a broken file: `file` and
+      `error`.
 
     Raises:
       ValueError: a pattern matches no image, or a result would replace an image. Once all others
@@ -112,7 +113,8 @@ def _read(file: pathlib.Path, channels: int):
 def _write_result(predictor, item: image_files.Input, image, outputs, index, output_dir) -> dict:
     score = float(outputs["score"][index])
     mask = index_mask(outputs["mask"][index], predictor.threshold)
-    boxes = _boxes(outputs, index)
+    defect = score > predictor.score_threshold
+    boxes = _boxes(outputs, index) if defect else []
     written = [
         image_files.result_path(output_dir, item.stem, ending)
         for ending in image_files.RESULT_ENDINGS
@@ -127,7 +129,7 @@ def _write_result(predictor, item: image_files.Input, image, outputs, index, out
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_bytes(content)
-    defect, pixels = score > predictor.score_threshold, int(np.count_nonzero(mask))
+    pixels = int(np.count_nonzero(mask))
     names = predictor.class_names
     return {
         "file": str(item.file),

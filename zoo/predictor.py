@@ -19,9 +19,9 @@ class Predictor(NamedTuple):
 
     Attributes:
       predict: from images uint8 [B, H, W, C] to a dict of `mask`, probabilities float32
-        [B, H, W, K], and `score` float32 [B]; a model of labels adds their probabilities, `label`
-        float32 [B, L], and one of boxes `box` float32 [B, N, 4] and `box_score` float32 [B, N], as
-        `builders.predictions` has them.
+        [B, H, W, K], `score` float32 [B] and, unless it is made of tiles, `peak` float [B, 2], see
+        there; a model of labels adds their probabilities, `label` float32 [B, L], and one of boxes
+        `box` float32 [B, N, 4] and `box_score` float32 [B, N], as `builders.predictions` has them.
       recipe: the recipe as a dict.
       calibration: thresholds as a dict; empty for a model without any.
     """
@@ -52,10 +52,29 @@ def from_model(model: keras.Model, recipe: dict, calibration: dict | None = None
     full = keras.Model(model.input, predictions.predictions(model.output))
 
     def predict(images):
-        outputs = full.predict_on_batch(images.astype(np.float32) / 255.0)
-        return {key: outputs[key] for key in _ANSWERS if key in outputs}
+        return _answers(full.predict_on_batch(images.astype(np.float32) / 255.0))
 
     return Predictor(predict, recipe, calibration or {})
+
+
+def peak(mask_logits: np.ndarray) -> np.ndarray:
+    """The middle [y, x] in [0, 1] of the pixel that is likeliest defective, float [B, 2].
+
+    Of logits, since the probabilities of many sure pixels are all rounded to 1.
+
+    Args:
+      mask_logits: float32 [B, H, W, K].
+    """
+    defect = mask_logits[..., 0]
+    if mask_logits.shape[-1] > 1:
+        defect = np.logaddexp.reduce(mask_logits[..., 1:], axis=-1) - defect
+    places = np.unravel_index(defect.reshape(len(defect), -1).argmax(axis=1), defect.shape[1:])
+    return (np.stack(places, axis=-1) + 0.5) / defect.shape[1:]
+
+
+def _answers(outputs) -> dict[str, np.ndarray]:
+    answers = {key: np.asarray(outputs[key]) for key in _ANSWERS if key in outputs}
+    return {**answers, "peak": peak(np.asarray(outputs["mask_logits"]))}
 
 
 def at_size(predict: Callable, size: tuple[int, int]) -> Callable:
@@ -160,8 +179,7 @@ def _from_module(source: str, modules_dir) -> Predictor:
     serve = module.signatures["serve_uint8"]
 
     def predict(images):
-        outputs = serve(image=tf.constant(images))
-        return {key: outputs[key].numpy() for key in _ANSWERS if key in outputs}
+        return _answers(serve(image=tf.constant(images)))
 
     predict.module = module  # its variables live only as long as it does
     return Predictor(predict, _asset(module, "recipe"), _asset(module, "calibration"))

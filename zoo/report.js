@@ -93,6 +93,7 @@ function showDecision(card) {
   const output = find(".decision", card);
   output.textContent = (isWrong(card) ? "wrongly " : "") + (isRejected(card) ? "rejected" : "passed");
   output.classList.toggle("wrong", isWrong(card));
+  if (card.dataset.boxes !== "[]") drawPrediction(card); // boxes are those of rejected parts
 }
 
 // Pixels

@@ -92,6 +92,11 @@ def training_charts(history: list[dict]) -> list[Markup]:
         for title, lines, logarithmic in (
             ("Loss", {"training": "loss", "validation": "val_loss"}, False),
             ("IoU at 0.5", {"training": "iou", "validation": "val_iou"}, False),
+            (
+                "Balanced accuracy of labels",
+                {"training": "balanced_accuracy", "validation": "val_balanced_accuracy"},
+                False,
+            ),
             ("Learning rate", {"learning rate": "learning_rate"}, True),
         )
     ]

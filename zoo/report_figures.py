@@ -69,7 +69,32 @@ FIGURES = {
         "How well the outline of the marks follows the true one, averaged over the defective "
         "images.",
     ),
+    "hit_rate": (
+        "Hit rate",
+        "The share of the defective images whose likeliest pixel is on the defect: the pointing "
+        "game.",
+    ),
+    "label_f1": (
+        "Label F1",
+        "F1 of what the images are called, averaged over the labels; of two labels that of the "
+        "defect.",
+    ),
+    "box_recall@0.3": (
+        "Box recall",
+        "The share of the separate defects that a box covers with an IoU of 0.3 or more.",
+    ),
+    "box_precision@0.3": (
+        "Box precision",
+        "The share of the boxes that cover a defect so; boxes on good images are wrong.",
+    ),
+    "box_mean_iou": (
+        "Box IoU",
+        "IoU of the box of each separate defect with the drawn one that fits it best, 0 where none "
+        "is drawn.",
+    ),
 }
+# Shown only of models that draw boxes or tell labels.
+_SOME_MODELS = ("label_f1", "box_recall@0.3", "box_precision@0.3", "box_mean_iou")
 
 
 def tiles(metrics: dict) -> list[dict]:
@@ -77,14 +102,17 @@ def tiles(metrics: dict) -> list[dict]:
 
     Returns:
       Dicts of `name`, `meaning` and `value`, a text; `bound`, half of the width of the interval
-      that holds the true figure, None where the figure is exact; `reason`, why there is no value,
+      that holds the true figure, None where the figure is exact; `interval`, where the share lies
+      of which images are a sample, [low, high], or None; `reason`, why there is no value,
       else None.
     """
     several_types = len(metrics["per_type"]) > 1
     return [
         _tile(metrics, key)
         for key in FIGURES
-        if key in metrics and (key != "mean_iou" or several_types)
+        if key in metrics
+        and (key != "mean_iou" or several_types)
+        and (key not in _SOME_MODELS or metrics.get("boxes" if "box" in key else "labels"))
     ]
 
 
@@ -97,6 +125,7 @@ def _tile(metrics: dict, key: str) -> dict:
         "meaning": meaning,
         "value": "–" if undefined else _text(value),
         "bound": metrics["bounds"].get(key) or None,
+        "interval": metrics.get("hit_interval") if key == "hit_rate" else None,
         "reason": metrics["reasons"].get(key) or _reason(metrics, key) if undefined else None,
     }
 

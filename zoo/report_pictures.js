@@ -123,7 +123,7 @@ function drawPrediction(card) {
   }
   const canvas = find(".prediction", card);
   put(canvas, picture);
-  drawBoxes(canvas, JSON.parse(card.dataset.boxes));
+  if (isRejected(card)) drawBoxes(canvas, JSON.parse(card.dataset.boxes));
   if (pixelSlider) showCardOverlap(card, counts[2 * at], counts[2 * at + 1]);
 }
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfds_datasets.features import GOOD
+from tfds_datasets.features import GOOD, IGNORE
 from tfds_datasets.images import read_image
 from zoo import ground_truth, maps
 from zoo.metrics.regions import Region
@@ -23,9 +23,12 @@ class Sample(NamedTuple):
       anomaly_map: float [H, W], higher where a defect is likelier.
       score: of the image, higher where it is more likely defective.
       types: the predicted mask, uint8 [H, W] as `mask`; None where no types are predicted.
-      defect_type: the type it would have if it were judged defective; None as for `types`.
+      defect_type: the type it would have if it were judged defective, "defect" where any is; None
+        where neither types nor labels are predicted.
       boxes: the predicted ones, float [N, 4], [ymin, xmin, ymax, xmax] in [0, 1], the surest first;
-        None where the model draws none.
+        None where the model draws none. They count if the image is judged defective.
+      peak: row and column of the pixel that is likeliest defective, since all that a model is sure
+        of may be 1 in the map; None takes the first of the highest there.
       regions: the annotated regions of an image of MVTec LOCO; None takes them from the mask.
     """
 
@@ -38,6 +41,7 @@ class Sample(NamedTuple):
     types: np.ndarray | None = None
     defect_type: str | None = None
     boxes: np.ndarray | None = None
+    peak: tuple[int, int] | None = None
     regions: list[Region] | None = None
 
 
@@ -55,9 +59,8 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
         probability = defect_probability(outputs["mask"])
         names = batch.get("file_name", [""] * len(probability))
         for index, name in enumerate(names):
-            types = None
-            if outputs["mask"].shape[-1] > 1:
-                types = index_mask(outputs["mask"][index], predictor.threshold)
+            marked = index_mask(outputs["mask"][index], predictor.threshold)
+            types = marked if outputs["mask"].shape[-1] > 1 else None
             yield Sample(
                 file_name=name.decode() if isinstance(name, bytes) else str(name),
                 label=predictor.class_names[int(batch["label"][index])],
@@ -67,9 +70,10 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
                 score=float(outputs["score"][index]),
                 types=types,
                 defect_type=None
-                if types is None
-                else defect_type(predictor.class_names, outputs, index, types),
+                if types is None and "label" not in outputs
+                else defect_type(predictor.class_names, outputs, index, marked),
                 boxes=_boxes(outputs, index),
+                peak=_peak(outputs, index),
             )
 
 
@@ -121,11 +125,23 @@ def is_defective(sample: Sample) -> bool:
     return sample.label != GOOD
 
 
+def has_mask(sample: Sample) -> bool:
+    """Whether any pixel is judged: of a defect that only a folder names, all are to be ignored."""
+    return bool((sample.mask != IGNORE).any())
+
+
 def _boxes(outputs, index) -> np.ndarray | None:
     """The boxes of one image without the empty ones that fill up its row."""
     if "box" not in outputs:
         return None
     return outputs["box"][index][outputs["box_score"][index] > 0]
+
+
+def _peak(outputs, index) -> tuple[int, int] | None:
+    if "peak" not in outputs:
+        return None
+    row, column = outputs["peak"][index] * outputs["mask"].shape[1:3]
+    return int(row), int(column)
 
 
 def _image(item, shape) -> np.ndarray | None:

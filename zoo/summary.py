@@ -26,6 +26,8 @@ FIGURES = (
     "macro_f1",
     "label_f1",
     "hits",
+    "hit_rate",
+    "box_mean_iou",
     "box_recall@0.3",
     "box_precision@0.3",
 )
@@ -55,6 +57,7 @@ def summarize(run_directories) -> dict:
     if any(recipe != recipes[0] for recipe in recipes):
         raise ValueError("Runs of one summary must have one recipe and differ in the seed alone.")
     metrics = [run["metrics"] for run in runs]
+    tables = [each["at_thresholds"] for each in metrics]
     return {
         "recipe": recipes[0],
         "seeds": [run["recipe"]["seed"] for run in runs],
@@ -63,7 +66,7 @@ def summarize(run_directories) -> dict:
         "threshold_source": metrics[0]["threshold_source"],
         "figures": {key: _spread([each[key] for each in metrics]) for key in FIGURES},
         "nvidia_dice_mean@0.99": _spread(
-            [each["at_thresholds"][-1]["nvidia_dice_mean"] for each in metrics]
+            [rows[-1]["nvidia_dice_mean"] if rows else None for rows in tables]
         ),
         "type_iou": _type_ious(metrics),
         "images_decided": [{key: m[key] for key in ("tp", "fn", "fp", "tn")} for m in metrics],
@@ -80,6 +83,8 @@ def summarize(run_directories) -> dict:
 
 def _type_ious(metrics: list[dict]) -> dict:
     confusions = [each["pixel_confusion"] for each in metrics]
+    if None in confusions:  # no defective image has a mask
+        return {}
     return {
         name: _spread([each["iou"][index] for each in confusions])
         for index, name in enumerate(confusions[0]["classes"])

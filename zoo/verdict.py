@@ -20,6 +20,8 @@ def counts(metrics: dict) -> list[str]:
     """What the sentence rests on: counts, and between which shares the truth behind them lies."""
     sentences = []
     good = metrics["images"] - metrics["defective"]
+    if metrics["defective"] and not metrics.get("masked", True):
+        sentences.append("No defective image has a mask, so where a defect is was not measured.")
     for name, wrong, total, one, many in (
         ("defective", metrics["fn"], metrics["defective"], "passes", "pass"),
         ("good", metrics["fp"], good, "is rejected", "are rejected"),
@@ -60,7 +62,9 @@ def table(metrics: dict) -> str:
             (
                 "oracle",
                 f"best F1 on these very images: {best['set_f1']:.4f} of pixels > "
-                f"{best['threshold']:.4g}. No result: choose thresholds by `calibrate`",
+                f"{best['threshold']:.4g}. No result: choose thresholds by `calibrate`"
+                if best["set_f1"] is not None
+                else "no defective image has a mask. Choose thresholds by `calibrate`",
             )
         )
     else:
@@ -101,6 +105,13 @@ def _figures(metrics) -> dict[str, str]:
         "set_iou": "of all pixels together",
         "boundary_f1": "of outlines, mean of the defective images",
         "balanced_accuracy": "of decisions on images",
+        "hit_rate": "of defective images: their likeliest pixel is on the defect",
+        **({"label_f1": "of the labels of images"} if metrics.get("labels") else {}),
+        **(
+            {"box_recall@0.3": "of defects", "box_mean_iou": "of each defect with its best box"}
+            if metrics.get("boxes")
+            else {}
+        ),
     }
 
 

@@ -47,10 +47,14 @@ def found_boxes(predicted: np.ndarray, true: np.ndarray, level: float) -> int:
 
 
 class BoxCounts:
-    """Counts the true boxes of defective images that were found."""
+    """Counts the boxes of images, those that are true and those that were found.
+
+    A box on a good image is a false one.
+    """
 
     def __init__(self):
         self.images = self.true = self.predicted = 0
+        self.iou = 0.0  # summed over the true boxes
         self.found = dict.fromkeys(IOU_LEVELS, 0)
 
     def add(self, predicted: np.ndarray, mask: np.ndarray) -> None:
@@ -59,17 +63,22 @@ class BoxCounts:
         self.images += 1
         self.true += len(regions.box)
         self.predicted += len(predicted)
+        if len(predicted) and len(regions.box):
+            self.iou += float(box_iou(predicted, regions.box).max(axis=0).sum())
         for level in IOU_LEVELS:
             self.found[level] += found_boxes(predicted, regions.box, level)
 
     def result(self) -> dict | None:
-        """`images`, `true` and `predicted` boxes, and for each IoU `recall` and `precision`.
+        """What was counted; None where no image was added.
 
-        None where no image was added.
+        Returns:
+          `images`, `true` and `predicted` boxes; `mean_iou`, of each true box with the predicted
+          one that fits it best, 0 where there is none; and for each IoU `recall` and `precision`.
         """
         if not self.images:
             return None
         counts = {"images": self.images, "true": self.true, "predicted": self.predicted}
+        counts["mean_iou"] = self.iou / self.true if self.true else None
         for level, found in self.found.items():
             counts[f"recall@{level}"] = found / self.true if self.true else None
             counts[f"precision@{level}"] = found / self.predicted if self.predicted else None

@@ -19,12 +19,14 @@ def label_scores(confusion: np.ndarray, names: Sequence[str]) -> dict:
     Returns:
       `labels` and `counts`, the table; for each label `recall`, `recall_interval` as
       `wilson_interval` gives it, `precision` and `f1`, None where undefined; `macro_f1`, the mean
-      of F1 over the labels that some image has; and `accuracy`.
+      of F1 over the labels that some image has; `label_f1`, the same, but of two labels the F1 of
+      the defect; and `accuracy`.
     """
     hits = np.diag(confusion)
     true, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     f1 = [_ratio(2 * h, t + p) if t else None for h, t, p in zip(hits, true, predicted)]
     known = [value for value in f1 if value is not None]
+    macro_f1 = sum(known) / len(known) if known else None
     return {
         "labels": list(names),
         "counts": confusion.tolist(),
@@ -32,7 +34,8 @@ def label_scores(confusion: np.ndarray, names: Sequence[str]) -> dict:
         "recall_interval": [wilson_interval(int(h), int(t)) for h, t in zip(hits, true)],
         "precision": [_ratio(h, p) for h, p in zip(hits, predicted)],
         "f1": f1,
-        "macro_f1": sum(known) / len(known) if known else None,
+        "macro_f1": macro_f1,
+        "label_f1": f1[1] if len(names) == 2 else macro_f1,
         "accuracy": _ratio(hits.sum(), true.sum()),
     }
 
