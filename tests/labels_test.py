@@ -3,15 +3,19 @@
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 from made_archives import save
 
+from zoo import optimizers
+from zoo.callbacks import Backup
+from zoo.datasets import count_labels, prepare_dataset
 from zoo.label_loss import get_label_loss
 from zoo.metrics.boxes import BoxCounts, box_iou, found_boxes
 from zoo.metrics.labels import BalancedAccuracy, label_scores
 from zoo.predictor import load_predictor
-from zoo.recipes import get_recipe
+from zoo.recipes import RECIPES, get_recipe
 from zoo.train import train
 
 LOGITS = np.array([[2.0, 0.0], [0.0, 0.0], [1.0, 3.0]], np.float32)
@@ -147,6 +151,86 @@ def test_nothing_to_learn(data_dir, tmp_path):
     recipe = get_recipe("tiny_unet/dagm_synthetic/class_1_small", **SMALL, loss=None)
     with pytest.raises(ValueError, match=r"`loss` must name a loss.*tiny_unet has no labels"):
         train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+
+
+def folder_of(root, good, defective):
+    for number in range(good + defective):
+        image = np.random.default_rng(number).integers(0, 256, (40, 40))
+        save(root / "parts" / ("good" if number < good else "defect") / f"{number}.png", image)
+    return {"runs_dir": root, "data_dir": root, "manual_dir": root / "parts"}
+
+
+def folds_with(folders, label):
+    """The folds of the train split that hold images of a label."""
+    builder = prepare_dataset(
+        "image_mask_folder/grey", data_dir=folders["data_dir"], manual_dir=folders["manual_dir"]
+    )
+    return tuple(fold for fold in range(10) if count_labels(builder, "train", (fold,))[label])
+
+
+@pytest.mark.parametrize(
+    "kind, changes, message",
+    [
+        ("validation", {}, r"no good image .*so false alarms cannot be measured there, and the"),
+        (
+            "validation",
+            {"image_rule": "false_alarms:0", "pixel_rule": "false_alarms:0"},
+            r"no defective image .*so missed defects cannot be measured there, and the weights",
+        ),
+        ("training", {}, r"has no defective image in the folds .*add defective images"),
+    ],
+)
+def test_labels_need_both_kinds_of_images(kind, changes, message, tmp_path):
+    scarce = "defective" if changes or kind == "training" else "good"
+    counts = {"good": 60, "defective": 60, scarce: 4}
+    folders = folder_of(tmp_path, **counts)
+    scarce_folds = folds_with(folders, int(scarce == "defective"))
+    others = tuple(sorted(set(range(7)) - set(scarce_folds)))
+    recipe = get_recipe(
+        "vgg16_cam/image_mask_folder/grey",
+        "small",
+        **SMALL,
+        defective_fraction=None,
+        validation_folds=scarce_folds if kind == "training" else others[:1],
+        **changes,
+    )
+    with pytest.raises(ValueError, match=message):
+        train(recipe, **folders)
+
+
+def test_each_label_has_a_weight(data_dir, tmp_path):
+    recipe = get_recipe(
+        "vgg16_cam/dagm_synthetic/class_1", "small", **SMALL, label_weights=(1.0, 2.0, 3.0)
+    )
+    recipe = dataclasses.replace(recipe, dataset="dagm_synthetic/class_1_small")
+    with pytest.raises(ValueError, match="`label_weights` must have a weight for each of the 2"):
+        train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+
+
+def test_the_lowest_loss_is_the_best_of_equal_epochs(tmp_path):
+    backup = Backup(tmp_path, {}, monitor="val_balanced_accuracy")
+    for accuracy, loss in ((0.5, 0.1), (1.0, 0.4), (1.0, 0.2), (1.0, 0.2), (1.0, 0.3)):
+        backup.history.append({"val_balanced_accuracy": accuracy, "val_loss": loss})
+    assert backup.best_epoch == 2
+
+
+def test_no_recipe_favours_defects_twice():
+    """Neither weights nor the sampling of batches may say it on top of the other."""
+    for module, names in RECIPES.items():
+        for name in names:
+            recipe = get_recipe(module, name)
+            assert None in (recipe.label_weights, recipe.defective_fraction), module
+
+
+def test_published_recipes_have_the_optimizers_of_the_originals():
+    cam = get_recipe("vgg16_cam/mvtec_ad/hazelnut", "published")
+    plain = optimizers.build(cam, [])
+    assert type(plain) is keras.optimizers.Adam and plain.weight_decay is None
+    assert cam.builder_args["box_mode"] == "hull" and cam.builder_args["box_evidence"] == "label"
+    fixel = optimizers.build(get_recipe("micro_segmentor/msd/screen", "fixel"), [])
+    assert (fixel.weight_decay, fixel.beta_1, fixel.beta_2) == (5e-5, 0.9, 0.99)
+    for optimizer in (plain, fixel):
+        assert optimizer.global_clipnorm is optimizer.clipnorm is optimizer.clipvalue is None
 
 
 def defects_only(root):

@@ -29,6 +29,7 @@ from tfds_datasets.msd import masks
 from tfds_datasets.msd.archive import find_images
 from tfds_datasets.msd.msd_dataset_builder import Builder
 from tfds_datasets.shrink import shrink_mask
+from zoo import datasets
 
 
 class MsdTest(tfds.testing.DatasetBuilderTestCase):
@@ -97,6 +98,28 @@ def test_zip_files_give_what_the_folder_gives(tmp_path):
             zipped_rows[name]["split"],
             zipped_rows[name]["fold"],
         )
+
+
+def test_a_thin_scratch_keeps_its_label_and_its_mask(tmp_path):
+    """Two pixels of 1920x1080 at the size of training."""
+    make_kaggle(tmp_path / "archive")
+    for number, top in enumerate((500, 501, 502)):
+        colors = np.zeros((1080, 1920, 3), np.uint8)
+        colors[top : top + 2, 200:1700] = 128
+        image = np.random.default_rng(number).integers(0, 200, (1080, 1920, 3))
+        save(tmp_path / f"archive/scratch/Scr_000{number}.jpg", image, "JPEG")
+        save(tmp_path / f"archive/ground_truth_1/Scr_000{number}.png", colors)
+    builder = build(Builder, "screen", tmp_path / "archive", tmp_path / "data")
+    scratch = builder.info.features["label"].str2int("scratch")
+    found = 0
+    for row in datasets.read_examples(builder, "train+test", image_size=(320, 576)):
+        assert row["image"].shape == (320, 576, 3)
+        if b"Scr_000" in row["file_name"].numpy() and row["file_name"].numpy()[-5:-4] in b"012":
+            assert int(row["label"]) == scratch
+            columns = (row["mask"].numpy()[..., 0] == scratch).any(axis=0)
+            assert columns[60:510].all() and not columns[:59].any() and not columns[511:].any()
+            found += 1
+    assert found == 3
 
 
 def test_official_lists_are_the_splits(tmp_path):

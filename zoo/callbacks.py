@@ -33,7 +33,8 @@ class Backup(keras.callbacks.Callback):
     Args:
       directory: where the backups are kept.
       callbacks: other callbacks whose counters belong to the backup, by a name of ours.
-      monitor: key of the epoch's figures that is highest for the best weights.
+      monitor: key of the epoch's figures that is highest for the best weights; of equals the one
+        with the lowest validation loss is the best, since few images have few figures.
     """
 
     _COUNTERS = ("best", "best_epoch", "wait", "cooldown_counter", "stopped_epoch")
@@ -50,9 +51,9 @@ class Backup(keras.callbacks.Callback):
 
     @property
     def best_epoch(self) -> int | None:
-        """Index in `history` of the best epoch so far; the first of equals."""
-        values = [row[self.monitor] for row in self.history]
-        return int(np.argmax(values)) if values else None
+        """Index in `history` of the best epoch so far; the first of those equal in all."""
+        values = [(row[self.monitor], -row.get("val_loss", 0.0)) for row in self.history]
+        return values.index(max(values)) if values else None
 
     def restore(self, model: keras.Model) -> int:
         """Loads the newest backup, if there is one, into a built and compiled model.

@@ -218,6 +218,11 @@ def _check_types(builder, recipe, counts):
             f"{name} has no image of {', '.join(missing)} in the folds {recipe.training_folds} to "
             "learn from. Choose other folds, or num_classes 1 and num_labels 2, for any defect."
         )
+    if "num_labels" in args and not sum(counts[1:]):
+        raise ValueError(
+            f"{name} has no defective image in the folds {recipe.training_folds}, so no label "
+            "tells good from defective. Choose other folds, or add defective images."
+        )
     if counts[0] or "num_labels" not in args:
         return
     if recipe.loss is None:

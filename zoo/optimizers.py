@@ -13,6 +13,21 @@ def adamw(recipe) -> keras.optimizers.Optimizer:
     )
 
 
+def adamw_fixel(recipe) -> keras.optimizers.Optimizer:
+    """AdamW as in the notebook of the micro-segmentor: nothing clipped, everything decays."""
+    return keras.optimizers.AdamW(
+        SCHEDULES[recipe.schedule](recipe),
+        weight_decay=recipe.weight_decay,
+        beta_2=0.99,
+        epsilon=1e-8,
+    )
+
+
+def adam(recipe) -> keras.optimizers.Optimizer:
+    """Adam as Keras has it, as in Visual-Inspection but for its epsilon, 1e-8 there."""
+    return keras.optimizers.Adam(SCHEDULES[recipe.schedule](recipe))
+
+
 def adam_clipped(recipe) -> keras.optimizers.Optimizer:
     """Adam with every gradient clipped to 0.4, as in antillia's FlexUNet projects."""
     return keras.optimizers.Adam(SCHEDULES[recipe.schedule](recipe), clipvalue=0.4)
@@ -52,4 +67,10 @@ def start_like_tensorflow_1(optimizer) -> None:
             variable.assign(ops.ones_like(variable))
 
 
-OPTIMIZERS = {"adamw": adamw, "adam_clipped": adam_clipped, "rmsprop": rmsprop}
+OPTIMIZERS = {
+    "adam": adam,
+    "adam_clipped": adam_clipped,
+    "adamw": adamw,
+    "adamw_fixel": adamw_fixel,
+    "rmsprop": rmsprop,
+}

@@ -79,7 +79,8 @@ class Recipe:
         "weights of the loss of masks and of that of labels, where a model has both", (1.0, 1.0)
     )
     optimizer: str = _field(
-        "key of zoo.optimizers.OPTIMIZERS: adamw, adam_clipped or rmsprop", "adamw"
+        "key of zoo.optimizers.OPTIMIZERS: adam, adam_clipped, adamw, adamw_fixel or rmsprop",
+        "adamw",
     )
     learning_rate: float = _field("learning rate at the start, or the highest of a cycle", 1e-3)
     schedule: str = _field(
@@ -87,7 +88,7 @@ class Recipe:
         "step to the last; one_cycle, up and down again epoch by epoch",
         "steps",
     )
-    weight_decay: float = _field("decoupled weight decay of adamw", 1e-4)
+    weight_decay: float = _field("decoupled weight decay of adamw and adamw_fixel", 1e-4)
     decay_steps: int | None = _field(
         "steps between drops of the learning rate by schedule steps; none: no drops", None
     )

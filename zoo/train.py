@@ -267,11 +267,12 @@ def _check_types(recipe, builder):
 
 
 def _check_rules(recipe, builder):
-    """Raises where there are too few validation images for a rule."""
+    """Raises where there are too few validation images for a rule or for labels."""
     counts = datasets.count_labels(builder, recipe.train_split, recipe.validation_folds)
+    kinds = {"good": int(counts[0]), "defective": int(counts[1:].sum())}
+    objectives.require_validation_labels(recipe, **kinds)
     for name in RULES:
-        rule = parse_rule(name, getattr(recipe, name))
-        require_images(rule, good=int(counts[0]), defective=int(counts[1:].sum()))
+        require_images(parse_rule(name, getattr(recipe, name)), **kinds)
 
 
 def _check_same(directory, recipe):
