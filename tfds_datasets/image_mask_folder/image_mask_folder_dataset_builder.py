@@ -182,7 +182,6 @@ def find_images(root: Path) -> dict[str, Source]:
         if (folder / "images").is_dir():
             pairs = find_pairs(folder / "images", folder / "masks").values()
         elif (folder / GOOD).is_dir() and (folder / DEFECT).is_dir():
-            check_flat(folder / GOOD), check_flat(folder / DEFECT)
             for name in (GOOD, DEFECT):
                 check_flat(folder / name)
             pairs = [(f, None) for name in (GOOD, DEFECT) for f in image_files(folder / name)]
