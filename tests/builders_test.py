@@ -9,6 +9,7 @@ from keras import ops
 
 import builders
 from builders import blocks, run_dir
+from builders.boxes import boxes, heat_map
 from builders.predictions import predictions
 
 # Published counts for one channel in and out; a new builder must stand here.
@@ -186,10 +187,20 @@ def test_labels_alone_decide_where_the_mask_is_their_evidence():
     cam = np.zeros((2, 4, 4, 2), np.float32)
     cam[:, 1, 2, 1] = 5.0
     label_logits = np.log(np.array([[0.4, 0.6], [0.6, 0.4]], np.float32))
-    outputs = {"mask_logits": cam[..., 1:], "label_logits": label_logits, "cam": cam}
+    box, box_heat = boxes(heat_map(cam, np.array([1, 1])))
+    outputs = {
+        "mask_logits": cam[..., 1:],
+        "label_logits": label_logits,
+        "cam": cam,
+        "box": box,
+        "box_heat": box_heat,
+    }
     found = {key: ops.convert_to_numpy(value) for key, value in predictions(outputs).items()}
     np.testing.assert_allclose(found["score"], [0.6, 0.4], rtol=1e-5)
     assert found["box_score"][0, 0] == pytest.approx(0.6)
     top, left, bottom, right = found["box"][0, 0]
     assert 0.25 <= top < 0.375 < bottom <= 0.5 and 0.5 <= left < 0.625 < right <= 0.75
-    assert not found["box_score"][0, 1:].any() and not found["box_score"][1].any()
+    # Which images are good is up to the threshold of their score, so a doubtful one has its box.
+    assert found["box_score"][1, 0] == pytest.approx(0.4)
+    np.testing.assert_array_equal(found["box"][1, 0], found["box"][0, 0])
+    assert not found["box_score"][:, 1:].any()
