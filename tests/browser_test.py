@@ -127,6 +127,15 @@ def test_pixel_slider_draws_and_counts_again(page, measured):
     assert len(pictures) >= 4
 
 
+def test_an_image_without_a_true_mask_says_so(browser, measured, tmp_path):
+    first, *others = measured["gallery"]
+    unmasked = first | {"iou": None, "truth_pixels": 0, "judged_pixels": 0}
+    page = open_report(browser, measured | {"gallery": [unmasked, *others]}, tmp_path)
+    page.run("cards[0].scrollIntoView()")
+    page.wait("drawings.has(cards[0])")
+    assert page.text(".card .overlap") == "no true mask,"
+
+
 def test_boxes_are_drawn(page):
     page.run("window.boxed = cards.find((card) => card.dataset.boxes !== '[]')")
     page.run("window.boxed.scrollIntoView()")

@@ -226,15 +226,17 @@ class EpochPictures(keras.callbacks.Callback):
         outputs = self.network.predict_on_batch(self.images.astype(np.float32) / 255.0)
         mask = keras.ops.convert_to_numpy(predictions(outputs)["mask"])
         probability = defect_probability(mask)
+        truth = self.masks[..., 0]
+        defects = (truth > 0) & (truth != IGNORE)
         rows = [
             pictures.row(
                 [
                     pictures.to_rgb(image),
-                    pictures.heat((mask[..., 0] > 0).astype(np.float32)),
+                    pictures.heat(defect.astype(np.float32)),
                     pictures.heat(heat),
                 ]
             )
-            for image, mask, heat in zip(self.images, self.masks, probability)
+            for image, defect, heat in zip(self.images, defects, probability)
         ]
         self.directory.mkdir(parents=True, exist_ok=True)
         with replacing(self.directory / f"epoch_{epoch + 1:05d}.png") as path:

@@ -138,8 +138,9 @@ function drawBoxes(canvas, boxes) {
 }
 
 function showCardOverlap(card, both, predicted) {
-  const truth = Number(card.dataset.truth);
-  const share = fixed(100 * ratio(predicted, Number(card.dataset.judged)), 2);
+  const [truth, judged] = [Number(card.dataset.truth), Number(card.dataset.judged)];
+  if (!judged) return; // without a true mask there is nothing to overlap with
+  const share = fixed(100 * ratio(predicted, judged), 2);
   find(".prediction", card).setAttribute("aria-label", `Prediction: ${share} % marked`);
   find(".overlap", card).textContent = truth
     ? `IoU ${fixed(ratio(both, predicted + truth - both), 2)},`

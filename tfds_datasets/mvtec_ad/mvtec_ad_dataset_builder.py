@@ -96,11 +96,14 @@ class Builder(ManualBuilder):
         channels = self.info.features["image"].shape[-1]
         for name, source in sources.items():
             image = images.read_image(source.image, channels=channels)
+            mask = read_mask(source, image.shape[:2])
+            if source.mask is not None and not mask.any():
+                logging.warning("%s marks no defect.", source.mask)
             yield (
                 name,
                 {
                     "image": image,
-                    "mask": read_mask(source, image.shape[:2]),
+                    "mask": mask,
                     "label": source.label,
                     "file_name": name,
                     "fold": folds[name],
@@ -173,7 +176,4 @@ def read_mask(source: Source, shape: tuple[int, int]) -> np.ndarray:
         return np.zeros((*shape, 1), np.uint8)
     mask = images.read_image(source.mask)
     check_mask_size(mask, shape, source.mask)
-    defect = mask > DEFECT_LEVEL
-    if not defect.any():
-        logging.warning("%s marks no defect.", source.mask)
-    return np.where(defect, source.label, 0).astype(np.uint8)
+    return np.where(mask > DEFECT_LEVEL, source.label, 0).astype(np.uint8)
