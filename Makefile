@@ -16,7 +16,7 @@ $(VENV)/installed: setup.cfg pyproject.toml tests/constraints.txt
 	touch $@
 
 $(VENV)/installed_test: $(VENV)/installed
-	$(PIP_INSTALL) '.[test]'
+	$(PIP_INSTALL) '.[test,export]'
 	touch $@
 
 demo: $(VENV)/installed

@@ -26,14 +26,15 @@ class PadToMultiple(keras.layers.Layer):
 
     def _mirrored(self, size):
         """Indices of the padded axis: ... 1 0 | 0 1 ... size-1 | size-1 size-2 ..."""
-        missing = (-size) % self.multiple
-        before = missing // 2
-        place = ops.arange(-before, size + missing - before, dtype="int32") % (2 * size)
-        return ops.minimum(place, 2 * size - 1 - place)
+        missing = _missing(size, self.multiple)
+        period = 2 * size
+        start = self.multiple * period - missing // 2  # whole periods, so that none is negative
+        place = ops.arange(start, start + size + missing, dtype="int32") % period
+        return ops.minimum(place, period - 1 - place)
 
     def compute_output_shape(self, input_shape):
         def padded(size):
-            return None if size is None else -(-size // self.multiple) * self.multiple
+            return None if size is None else size + _missing(size, self.multiple)
 
         batch, height, width, channels = input_shape
         return (batch, padded(height), padded(width), channels)
@@ -54,12 +55,12 @@ class StretchToMultiple(keras.layers.Layer):
         self.multiple = multiple
 
     def call(self, image):
-        height, width = (size + (-size) % self.multiple for size in ops.shape(image)[1:3])
+        height, width = (n + _missing(n, self.multiple) for n in ops.shape(image)[1:3])
         return _resized(_resized(image, height, axis=1), width, axis=2)
 
     def compute_output_shape(self, input_shape):
         batch, *size, channels = input_shape
-        size = [None if n is None else n + (-n) % self.multiple for n in size]
+        size = [None if n is None else n + _missing(n, self.multiple) for n in size]
         return (batch, *size, channels)
 
     def get_config(self):
@@ -133,6 +134,11 @@ class EnlargeLike(keras.layers.Layer):
 
     def compute_output_shape(self, features_shape, image_shape):
         return (features_shape[0], *image_shape[1:3], features_shape[3])
+
+
+def _missing(size, multiple: int):
+    """What is missing to the next multiple. ONNX divides negative numbers otherwise: none here."""
+    return (multiple - size % multiple) % multiple
 
 
 def _resized(x, size, axis: int):

@@ -102,7 +102,8 @@ def vgg16_cam(
     mask_logits = blocks.EnlargeLike(name="mask_logits", dtype="float32")(cell_logits, image)
 
     # === Boxes: drawn, not learnt ===
-    defect = 1 + ops.argmax(label_logits[:, 1:], axis=-1)
+    # Keras' `argmax` looks at the bits of zeros, which ONNX and OpenVINO cannot.
+    defect = 1 + ops.top_k(label_logits[:, 1:], 1)[1][:, 0]
     heat = boxes.heat_map(ops.stop_gradient(evidence), defect, box_evidence)
     box, box_heat = boxes.boxes(heat, threshold=box_threshold, single=box_mode == "hull")
     outputs = {

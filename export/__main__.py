@@ -5,13 +5,27 @@ import sys
 
 from absl import app, flags, logging
 
-from export import FORMATS
+from export import FORMATS, PRECISIONS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when first imported
 
 RUN = flags.DEFINE_list("run", [], "Run directories to convert, with commas between.")
 MODULES_DIR = flags.DEFINE_string("modules_dir", "modules", "Folder of all modules.")
-FORMAT = flags.DEFINE_enum("format", "saved_model", list(FORMATS), "What to write.")
+FORMAT = flags.DEFINE_enum(
+    "format", "saved_model", FORMATS, "What to write; others stand beside the module."
+)
+PRECISION = flags.DEFINE_enum(
+    "precision",
+    "float32",
+    PRECISIONS,
+    "Of other formats: float16 halves the file, int8 quarters it.",
+)
+IMAGE_SIZE = flags.DEFINE_list(
+    "image_size", None, "Height and width of the only images that another format shall take."
+)
+IMAGES = flags.DEFINE_list(
+    "images", [], "PNG or JPEG files or globs, to fit int8 to and to compare formats on."
+)
 VERSION = flags.DEFINE_integer(
     "version", None, "Version to write; without it the next free one.", lower_bound=1
 )
@@ -23,6 +37,10 @@ USAGE = """Usage: python -m export COMMAND [flags]
 
   convert  turns run directories into versions of their modules
            python -m export convert --run=runs/my_run --modules_dir=modules
+           with --format, in the format of another runtime as well, run once and compared
+           python -m export convert --run=runs/my_run --format=onnx
+           python -m export convert --run=runs/my_run --format=litert --precision=int8 \
+               --image_size=512,512 --images='parts/good/*.png'
   serve    serves a folder of modules to hub.load and to browsers
            python -m export serve --modules_dir=modules --port=8500
 
@@ -37,15 +55,51 @@ def convert() -> None:
     from export.versions import version_paths
 
     for run in RUN.value:
-        manifest, written = publish(
-            run, MODULES_DIR.value, format=FORMAT.value, version=VERSION.value
-        )
+        manifest, written = publish(run, MODULES_DIR.value, version=VERSION.value)
         paths = version_paths(MODULES_DIR.value, manifest["handle"], manifest["version"])
         archive = manifest["archive"]
         print(f"{'exported' if written else 'already exported'}: {paths['module']}")
         print(f"  archive {paths['archive']}  {archive['bytes']:,} bytes")
         print(f"  sha256  {archive['sha256']}")
         print(f'  module = hub.load("{paths["module"]}")')
+        if FORMAT.value != "saved_model":
+            _convert_to_other_format(run, paths["module"])
+
+
+def _convert_to_other_format(run, stem) -> None:
+    from builders.run_dir import load_model
+    from export import portable, publish
+
+    model, recipe = load_model(run)
+    made = portable.write(
+        model,
+        recipe,
+        stem,
+        format=FORMAT.value,
+        precision=PRECISION.value,
+        image_size=_image_size(),
+        images=portable.read_images(IMAGES.value, recipe),
+        calibration=publish.read_calibration(run),
+    )
+    print(
+        f"{FORMAT.value} {PRECISION.value}: {stem.with_name(made['file'])}  {made['bytes']:,} bytes"
+    )
+    print(
+        f"  probabilities differ by up to {made['max_difference']:.2g}, marked pixels agree with "
+        f"an IoU of {made['agreement']:.4f}, on {made['compared_on']}"
+    )
+    print("  {} ms an image of {}x{}".format(made["milliseconds"], *made["timed_at"]))
+
+
+def _image_size() -> tuple[int, int] | None:
+    if IMAGE_SIZE.value is None:
+        return None
+    if len(IMAGE_SIZE.value) != 2 or not all(side.isdecimal() for side in IMAGE_SIZE.value):
+        raise ValueError(
+            f"Flag --image_size must be height,width. Received: {','.join(IMAGE_SIZE.value)}"
+        )
+    height, width = map(int, IMAGE_SIZE.value)
+    return height, width
 
 
 def serve() -> None:

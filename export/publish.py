@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from builders.atomic import write_json
 from builders.run_dir import RECIPE_FILE, load_model
-from export import FORMATS, card
+from export import card, saved_model
 from export.archive import describe_file, describe_folder, write_archive
 from export.versions import check_handle, published_versions, read_manifest, version_paths
 
@@ -24,9 +24,7 @@ ENVIRONMENT_FILE = "environment.json"
 NOT_CALIBRATED = {"threshold": 0.5, "score_threshold": 0.5}
 
 
-def publish(
-    run_directory, modules_dir, *, format: str = "saved_model", version: int | None = None
-) -> tuple[dict, bool]:
+def publish(run_directory, modules_dir, *, version: int | None = None) -> tuple[dict, bool]:
     """Writes module, archive, page and manifest of a run, unless that very run is there already.
 
     The files are made in a hidden folder and then renamed, the manifest last; `versions.py` says
@@ -35,7 +33,6 @@ def publish(
     Args:
       run_directory: a run directory; `recipe.json` names the module by `module`.
       modules_dir: the folder of all modules; made if missing.
-      format: a key of `FORMATS`.
       version: number of the version, from 1. None means the newest one if it holds this run
         already, else the next free one.
 
@@ -46,10 +43,6 @@ def publish(
       ValueError: the directory is no run directory, the recipe names no module, or the version
         exists with other content.
     """
-    if format not in FORMATS:
-        raise ValueError(
-            f"Argument `format` must be one of {', '.join(FORMATS)}. Received: {format!r}"
-        )
     if version is not None and version < 1:
         raise ValueError(f"Argument `version` must be 1 or more. Received: {version}")
     run = _read_run(pathlib.Path(run_directory))
@@ -70,12 +63,17 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as staging:
         staged = {name: pathlib.Path(staging, path.name) for name, path in paths.items()}
-        manifest = _write_files(run, staged, format=format, handle=handle, version=version)
+        manifest = _write_files(run, staged, handle=handle, version=version)
         if paths["module"].exists():  # left by an export that was killed between two renames
             shutil.rmtree(paths["module"])
         for name in ("module", "archive", "card", "manifest"):
             os.replace(staged[name], paths[name])
     return manifest, True
+
+
+def read_calibration(run_directory) -> dict:
+    """The thresholds of a run directory, 0.5 where it has none."""
+    return _read_json(pathlib.Path(run_directory, CALIBRATION_FILE)) or NOT_CALIBRATED
 
 
 def _read_run(directory) -> dict:
@@ -108,7 +106,7 @@ def _published(modules_dir, handle, version) -> dict | None:
     return None
 
 
-def _write_files(run, paths, *, format, handle, version) -> dict:
+def _write_files(run, paths, *, handle, version) -> dict:
     """Writes the four files of a version, and returns its manifest."""
     directory = run["directory"]
     page = card.render(
@@ -123,7 +121,7 @@ def _write_files(run, paths, *, format, handle, version) -> dict:
     page_in_module.write_text(page)
     documents = [directory / name for name in (RECIPE_FILE, CALIBRATION_FILE, METRICS_FILE)]
     thresholds = run["calibration"] or NOT_CALIBRATED
-    FORMATS[format](
+    saved_model.write(
         run["model"],
         paths["module"],
         class_names=run["recipe"]["class_names"],
@@ -135,7 +133,7 @@ def _write_files(run, paths, *, format, handle, version) -> dict:
     manifest = {
         "handle": handle,
         "version": version,
-        "format": format,
+        "format": "saved_model",
         "content": run["content"],
         "run": directory.resolve().name,
         "archive": {"file": paths["archive"].name, **describe_file(paths["archive"])},

@@ -91,7 +91,7 @@ def _add_functions(module, model) -> dict:
 
     @tf.function(input_signature=[bytes_spec])
     def serve_bytes(bytes):
-        image = tf.ensure_shape(_decode(bytes, channels=shape[-1]), shape)
+        image = tf.ensure_shape(decode(bytes, channels=shape[-1]), shape)
         return call(image[None], training=False)
 
     return {
@@ -101,7 +101,7 @@ def _add_functions(module, model) -> dict:
     }
 
 
-def _decode(content, *, channels):
+def decode(content, *, channels: int):
     """Decodes PNG or JPEG to float32 [H, W, channels] in [0, 1], as training images were read."""
     is_png = tf.equal(tf.strings.substr(content, 0, len(PNG_SIGNATURE)), PNG_SIGNATURE)
     is_16_bit_png = tf.cond(  # a text too short for the second `substr` is no PNG

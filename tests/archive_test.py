@@ -31,15 +31,14 @@ def other_run(tmp_path_factory):
 
 
 @pytest.fixture
-def quick_format(monkeypatch):
-    """A format that takes no time, for what does not depend on the format."""
+def quick_writer(monkeypatch):
+    """Writes modules in no time, for what does not depend on what is in them."""
 
     def write(model, path, *, assets, **attributes):
         path.mkdir()
         (path / "weight").write_bytes(model.get_weights()[0].tobytes())
 
-    monkeypatch.setitem(export.FORMATS, "quick", write)
-    return "quick"
+    monkeypatch.setattr(publish_module.saved_model, "write", write)
 
 
 def content_of(folder):
@@ -84,8 +83,8 @@ def test_archive_root_is_the_module(tmp_path):
         assert archive.extractfile("assets/card.md").read() == b"page"
 
 
-def test_manifest_describes_every_file(run, tmp_path, quick_format):
-    manifest, written = publish(run, tmp_path, format=quick_format)
+def test_manifest_describes_every_file(run, tmp_path, quick_writer):
+    manifest, written = publish(run, tmp_path)
     paths = version_paths(tmp_path, HANDLE, 1)
     assert written and (manifest["handle"], manifest["version"]) == (HANDLE, 1)
     archive = paths["archive"].read_bytes()
@@ -101,33 +100,33 @@ def test_manifest_describes_every_file(run, tmp_path, quick_format):
     assert paths["card"].read_text().startswith(f"# Module defect-zoo/{HANDLE}/1\n")
 
 
-def test_published_versions_never_change(run, other_run, tmp_path, quick_format):
-    publish(run, tmp_path, format=quick_format)
+def test_published_versions_never_change(run, other_run, tmp_path, quick_writer):
+    publish(run, tmp_path)
     before = content_of(tmp_path)
     for version in (None, 1):
-        manifest, written = publish(run, tmp_path, format=quick_format, version=version)
+        manifest, written = publish(run, tmp_path, version=version)
         assert not written and manifest["version"] == 1
     with pytest.raises(ValueError, match=r"class_4/1 holds another run .* Use 2\. Received: 1"):
-        publish(other_run, tmp_path, format=quick_format, version=1)
+        publish(other_run, tmp_path, version=1)
     assert content_of(tmp_path) == before
 
-    manifest, written = publish(other_run, tmp_path, format=quick_format)
+    manifest, written = publish(other_run, tmp_path)
     assert written and manifest["version"] == 2
     assert published_versions(tmp_path, HANDLE) == [1, 2]
     assert published_handles(tmp_path) == [HANDLE]
     assert {path: content_of(tmp_path)[path] for path in before} == before
 
 
-def test_new_thresholds_are_new_content(run, tmp_path, quick_format):
-    publish(run, tmp_path / "modules", format=quick_format)
+def test_new_thresholds_are_new_content(run, tmp_path, quick_writer):
+    publish(run, tmp_path / "modules")
     copy = tiny_run(tmp_path / "copy")
-    assert not publish(copy, tmp_path / "modules", format=quick_format)[1]
+    assert not publish(copy, tmp_path / "modules")[1]
     write_json(copy / "calibration.json", {"threshold": 0.1, "score_threshold": 0.2, "source": "x"})
-    assert publish(copy, tmp_path / "modules", format=quick_format)[0]["version"] == 2
+    assert publish(copy, tmp_path / "modules")[0]["version"] == 2
 
 
 @pytest.mark.parametrize("at", ["module", "archive", "card", "manifest"])
-def test_interrupted_export_publishes_nothing(run, tmp_path, quick_format, monkeypatch, at):
+def test_interrupted_export_publishes_nothing(run, tmp_path, quick_writer, monkeypatch, at):
     replace = os.replace
 
     def killed(source, target):
@@ -137,12 +136,12 @@ def test_interrupted_export_publishes_nothing(run, tmp_path, quick_format, monke
 
     monkeypatch.setattr(publish_module.os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        publish(run, tmp_path, format=quick_format)
+        publish(run, tmp_path)
     assert published_versions(tmp_path, HANDLE) == []
     assert not list(tmp_path.rglob(".*"))
 
     monkeypatch.setattr(publish_module.os, "replace", replace)
-    manifest, written = publish(run, tmp_path, format=quick_format)
+    manifest, written = publish(run, tmp_path)
     assert written and manifest["version"] == 1
     assert describe_file(version_paths(tmp_path, HANDLE, 1)["archive"]) == {
         key: manifest["archive"][key] for key in ("bytes", "sha256")
@@ -154,9 +153,9 @@ def test_failed_writer_leaves_nothing(run, tmp_path, monkeypatch):
         path.mkdir()
         raise OSError("disk full")
 
-    monkeypatch.setitem(export.FORMATS, "broken", write)
+    monkeypatch.setattr(publish_module.saved_model, "write", write)
     with pytest.raises(OSError, match="disk full"):
-        publish(run, tmp_path, format="broken")
+        publish(run, tmp_path)
     assert content_of(tmp_path) == {}
 
 
@@ -170,8 +169,6 @@ def test_bad_handles(handle):
 
 
 def test_bad_arguments(run, tmp_path):
-    with pytest.raises(ValueError, match="Argument `format` must be one of saved_model"):
-        publish(run, tmp_path, format="onyx")
     with pytest.raises(ValueError, match="Argument `version` must be 1 or more"):
         publish(run, tmp_path, version=0)
     with pytest.raises(ValueError, match=r"recipe\.json is missing"):

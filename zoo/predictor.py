@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from builders import predictions, run_dir
+from builders import predictions, run_dir, runtimes
 from zoo.modules import module_folder
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
@@ -103,12 +103,16 @@ def at_size(predict: Callable, size: tuple[int, int]) -> Callable:
 
 
 def load_predictor(source: str, modules_dir="modules") -> Predictor:
-    """Loads a run directory, a module's folder, its URL, or its handle in `modules_dir`.
+    """Loads a run directory, a module's folder, its URL, its handle in `modules_dir`, or a file.
+
+    Files are those that `export` writes for other runtimes, such as `1.float32.onnx`.
 
     Raises:
-      ValueError: there is no run directory or module.
+      ValueError: there is no run directory, module or file, or its runtime is not installed.
     """
     directory = pathlib.Path(source)
+    if directory.suffix in runtimes.RUNTIMES and directory.is_file():
+        return _from_file(directory)
     if (directory / run_dir.WEIGHTS_FILE).is_file():
         model, recipe = run_dir.load_model(directory)
         calibration = directory / "calibration.json"
@@ -116,6 +120,23 @@ def load_predictor(source: str, modules_dir="modules") -> Predictor:
             model, recipe, json.loads(calibration.read_text()) if calibration.is_file() else {}
         )
     return _from_module(source, modules_dir)
+
+
+def _from_file(path) -> Predictor:
+    described = runtimes.describe(path)
+    run, size = runtimes.load(path, described["precision"]), described["image_size"]
+
+    def predict(images):
+        if size and images.shape[1:3] != tuple(size):
+            height, width = size
+            raise ValueError(
+                f"{path} takes images of {height}x{width} pixels alone. Received: "
+                f"{images.shape[1]}x{images.shape[2]}. Larger ones can be cut into tiles: "
+                f"--tile_size={height},{width}"
+            )
+        return _answers(run(images.astype(np.float32) / 255.0))
+
+    return Predictor(predict, described["recipe"], described["calibration"])
 
 
 def defect_probability(mask: np.ndarray) -> np.ndarray:

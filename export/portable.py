@@ -1,0 +1,255 @@
+"""Writes a model in the format of another runtime, runs what was written, and compares.
+
+    <modules_dir>/<handle>/<N>.<precision>.<suffix>       sizes of images are free
+    <modules_dir>/<handle>/<N>.<H>x<W>.<precision>.<suffix>
+
+beside the module of that version, and for each a JSON file that describes it, which comes last; see
+`builders.runtimes`. OpenVINO has a second file, `.bin`.
+"""
+
+import glob
+import os
+import pathlib
+import platform
+import statistics
+import tempfile
+import time
+
+import keras
+import numpy as np
+
+from builders import run_dir, runtimes
+from builders.atomic import write_json
+from builders.predictions import predictions
+from export import PRECISIONS
+from export.archive import describe_file
+from export.writers import SUFFIXES, WRITERS
+
+# What must hold of the answers. At the edge of a defect a rounded weight may move a probability
+# far, so of lower precision it is the marked pixels that must agree; whether int8 is good enough
+# only true masks can tell, see `python -m zoo evaluate`.
+LARGEST_DIFFERENCE = {"float32": 1e-3, "float16": 1.0, "int8": 1.0}
+LEAST_AGREEMENT = {"float32": 0.99, "float16": 0.9, "int8": 0.9}
+SIZE = (512, 512)  # of the images that are timed, where sizes are free
+PACKAGES = "ai-edge-litert onnx onnxruntime openvino tf2onnx"  # `export` in setup.cfg
+MOST_IMAGES = 64
+SECONDS, LEAST_RUNS = 2.0, 5  # of the timing
+
+
+def write(
+    model: keras.Model,
+    recipe: dict,
+    stem,
+    *,
+    format: str,
+    precision: str = "float32",
+    image_size: tuple[int, int] | None = None,
+    images: list[np.ndarray] | None = None,
+    calibration: dict | None = None,
+) -> dict:
+    """Writes a model in another format, whole or not at all.
+
+    Args:
+      model: a model of `builders.build`, in float32.
+      recipe: what built it.
+      stem: the path of the files, but for size, precision and suffix.
+      format: a key of `writers.SUFFIXES`.
+      precision: "float32"; "float16", of the weights, LiteRT and OpenVINO alone; "int8", of weights
+        and features, fitted to `images`, LiteRT and ONNX alone.
+      image_size: (H, W) of the only images that the file will take; None for any size.
+      images: uint8 [H, W, C], at least as large as `image_size`, and of one size where that is
+        None; what int8 is fitted to and all is compared on. None takes noise, but for int8.
+      calibration: thresholds, for the description.
+
+    Returns:
+      The description: `format`, `precision`, `image_size`, `file`, `bytes` of all files, `sha256`,
+      `max_difference` of the probabilities, `agreement`, the IoU of the pixels above the
+      threshold here and in the model, `milliseconds` of one image, and on what it was measured.
+
+    Raises:
+      ValueError: the format has no such precision, an argument is missing, the runtime is not
+        installed, or what was written answers otherwise than the model.
+    """
+    _check(format, precision, images)
+    calibration = calibration or {}
+    size = image_size or (images[0].shape[:2] if images else SIZE)
+    batch = _batch(images, size, model.inputs[0].shape[-1])
+    full = _with_predictions(model, recipe, image_size)
+    dimensions = "{}x{}.".format(*image_size) if image_size else ""
+    path = pathlib.Path(f"{stem}.{dimensions}{precision}{SUFFIXES[format]}")
+    compared = [*batch] if image_size else [*batch, _odd(batch[0])]
+    expected = [_answers(full.predict_on_batch, image) for image in compared]
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as staging:
+        staged = pathlib.Path(staging, path.name)
+        run = _written(format, full, staged, precision, batch)
+        found = (_answers(run, image) for image in compared)
+        figures = _compared(expected, found, calibration.get("threshold", 0.5))
+        if not (  # NaN is no answer either
+            figures["max_difference"] <= LARGEST_DIFFERENCE[precision]
+            and figures["agreement"] >= LEAST_AGREEMENT[precision]
+        ):
+            raise ValueError(_other_answer(format, precision, image_size, figures))
+        files = [staged, *filter(pathlib.Path.is_file, [staged.with_suffix(".bin")])]
+        description = {
+            "format": format,
+            "precision": precision,
+            "image_size": image_size and list(image_size),
+            "file": path.name,
+            "bytes": sum(file.stat().st_size for file in files),
+            "sha256": {file.name: describe_file(file)["sha256"] for file in files},
+            **figures,
+            "compared_on": f"{len(batch)} {'images' if images else 'image of noise'}",
+            "milliseconds": _milliseconds(run, batch[:1]),
+            "timed_at": list(size),
+            "cpu_cores": os.cpu_count(),
+            "machine": platform.machine(),
+            "recipe": recipe,
+            "calibration": calibration,
+        }
+        runtimes.description_path(path).unlink(missing_ok=True)
+        for file in reversed(files):
+            os.replace(file, path.with_name(file.name))
+    write_json(runtimes.description_path(path), description)
+    return description
+
+
+def read_images(patterns: list[str], recipe: dict) -> list[np.ndarray]:
+    """Reads image files as a network sees them, evenly chosen and `MOST_IMAGES` at most.
+
+    Args:
+      patterns: PNG or JPEG files, or globs.
+      recipe: of the network; its channels and image size.
+
+    Returns:
+      uint8 [H, W, C] each.
+
+    Raises:
+      ValueError: a pattern matches no file.
+    """
+    import tensorflow as tf
+
+    from export.saved_model import decode
+
+    files = []
+    for pattern in patterns:
+        found = sorted(glob.glob(pattern, recursive=True))
+        if not found:
+            raise ValueError(f"Argument `images` must name image files. Received: {pattern}")
+        files += found
+    images = []
+    for file in files[:: -(-len(files) // MOST_IMAGES)]:
+        image = decode(tf.io.read_file(file), channels=recipe["builder_args"]["image_shape"][2])
+        if recipe["image_size"]:
+            image = tf.image.resize(image, recipe["image_size"], method="area")
+        images.append(np.round(255 * image.numpy()).astype(np.uint8))
+    return images
+
+
+def _check(format, precision, images):
+    if format not in SUFFIXES:
+        raise ValueError(
+            f"Argument `format` must be one of {', '.join(SUFFIXES)}. Received: {format!r}"
+        )
+    valid = [name for name in PRECISIONS if (format, name) in WRITERS]
+    if precision not in valid:
+        raise ValueError(
+            f"Argument `precision` must be one of {', '.join(valid)} for {format}. "
+            f"Received: {precision!r}"
+        )
+    if precision == "int8" and not images:
+        raise ValueError(
+            "Precision int8 must be fitted to images that look like those to come, not those of "
+            "the test: name some, as in --images='train/*.png'."
+        )
+
+
+def _batch(images, size, channels) -> np.ndarray:
+    """Float32 [B, H, W, C] in [0, 1]: the middles of the images, or noise."""
+    if not images:
+        return np.random.default_rng(0).random((1, *size, channels), np.float32)
+    return np.stack([_middle(image, size) for image in images]).astype(np.float32) / 255.0
+
+
+def _middle(image, size):
+    top, left = ((have - want) // 2 for have, want in zip(image.shape, size))
+    if top < 0 or left < 0:
+        raise ValueError(
+            f"Argument `images` must be {size[0]}x{size[1]} pixels or larger. "
+            f"Received: {image.shape[0]}x{image.shape[1]}"
+        )
+    return image[top : top + size[0], left : left + size[1]]
+
+
+def _odd(image):
+    """A part of an image, of odd height and width: what networks have to pad."""
+    height, width = (side - side // 3 - 1 | 1 for side in image.shape[:2])
+    return image[:height, :width]
+
+
+def _with_predictions(model, recipe, image_size) -> keras.Model:
+    """The model for images of one size, or of any, with all outputs that users read."""
+    if image_size:
+        channels = model.inputs[0].shape[-1]
+        arguments = {**recipe["builder_args"], "image_shape": [*image_size, channels]}
+        model = run_dir.float32_copy(model, {**recipe, "builder_args": arguments})
+    return keras.Model(model.input, predictions(model.output))
+
+
+def _written(format, full, path, precision, batch) -> runtimes.Run:
+    """Writes a file and loads it."""
+    try:
+        WRITERS[format, precision](full, path, batch)
+        return runtimes.load(path, precision)
+    except ImportError as error:
+        raise ValueError(f"Format {format} needs packages: pip install {PACKAGES}") from error
+    except ValueError:
+        raise
+    except Exception as error:  # every runtime has its own
+        raise ValueError(
+            f"{format} cannot hold this network, at least for images of any size: set "
+            f"--image_size. It says: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _answers(run, image) -> dict[str, np.ndarray]:
+    return {key: np.asarray(value) for key, value in run(image[None]).items()}
+
+
+def _compared(expected, found, threshold) -> dict:
+    """The largest difference of any probability, and the IoU of the marked pixels."""
+    differences, both, either = [], 0, 0
+    for right, answer in zip(expected, found):
+        if any(np.shape(answer.get(key)) != value.shape for key, value in right.items()):
+            return {"max_difference": float("inf"), "agreement": 0.0}
+        differences += [np.abs(answer[key] - right[key]).max() for key in ("mask", "score")]
+        marked = [_defect(each["mask"]) > threshold for each in (right, answer)]
+        both += np.logical_and(*marked).sum()
+        either += np.logical_or(*marked).sum()
+    return {
+        "max_difference": float(np.max(differences)),
+        "agreement": float(both / either) if either else 1.0,
+    }
+
+
+def _defect(mask):
+    return mask[..., 0] if mask.shape[-1] == 1 else 1.0 - mask[..., 0]
+
+
+def _other_answer(format, precision, image_size, figures) -> str:
+    fix = "" if image_size else " Some networks need a fixed size there: set --image_size."
+    return (
+        f"{format} in {precision} answers otherwise than the model, by up to "
+        f"{figures['max_difference']:.2g} of a probability and with an IoU of the marked pixels of "
+        f"{figures['agreement']:.4f}, so nothing was written.{fix}"
+    )
+
+
+def _milliseconds(run, image) -> float:
+    """The median time of one image, after one to warm up."""
+    run(image)
+    times: list[float] = []
+    while len(times) < LEAST_RUNS or sum(times) < SECONDS:
+        start = time.perf_counter()
+        run(image)
+        times.append(time.perf_counter() - start)
+    return round(1000 * statistics.median(times), 2)

@@ -1,0 +1,141 @@
+"""Models in the formats of other runtimes, each run by its own and by the predictor of `zoo`."""
+
+import every_builder_test
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import builders
+from builders import runtimes
+from builders.predictions import predictions
+from export import FORMATS, portable, writers
+from zoo.predictor import load_predictor
+
+for package in ("ai_edge_litert", "onnx", "onnxruntime", "openvino", "tf2onnx"):
+    pytest.importorskip(package)
+
+SIZE = (64, 96)
+IMAGES = [np.random.default_rng(i).integers(0, 256, (70, 96, 3)).astype(np.uint8) for i in range(3)]
+
+
+def made(name):
+    keras.utils.set_random_seed(0)
+    arguments = every_builder_test.arguments(name)
+    recipe = {
+        "module": f"{name}/dagm2007/class_1",
+        "builder": name,
+        "builder_args": arguments,
+        "image_size": None,
+        "class_names": ["good", "dent", "scratch"],
+    }
+    return builders.build(name, **arguments), recipe
+
+
+def run_file(description, folder, images):
+    run = runtimes.load(folder / description["file"], description["precision"])
+    return run(images.astype(np.float32) / 255)
+
+
+def test_every_format_has_a_writer_and_a_runtime():
+    assert set(FORMATS) == {"saved_model", *writers.SUFFIXES}
+    assert {format for format, _ in writers.WRITERS} == set(writers.SUFFIXES)
+    assert set(writers.SUFFIXES.values()) == set(runtimes.RUNTIMES)
+
+
+@pytest.mark.parametrize("format, precision", writers.WRITERS)
+def test_files_answer_as_the_model(format, precision, tmp_path):
+    model, recipe = made("unet")
+    images = np.stack(IMAGES)[:, :64]
+    written = portable.write(
+        model,
+        recipe,
+        tmp_path / "1",
+        format=format,
+        precision=precision,
+        images=list(images),
+        calibration={"threshold": 0.25},
+    )
+    found, expected = run_file(written, tmp_path, images), predictions(model(images / 255.0))
+    assert set(found) == set(expected)
+    tolerance = {"float32": 1e-4, "float16": 2e-2, "int8": 0.1}[precision]
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, atol=tolerance)
+    assert np.ptp(found["mask"]) > 3 * tolerance  # a constant would agree with a constant
+    suffix = writers.SUFFIXES[format]
+    names = {f"1.{precision}{suffix}", f"1.{precision}{suffix}.json"}
+    names |= {f"1.{precision}.bin"} if format == "openvino" else set()
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+    predictor = load_predictor(str(tmp_path / written["file"]))
+    np.testing.assert_allclose(predictor.predict(images)["mask"], expected["mask"], atol=tolerance)
+    assert predictor.threshold == 0.25 and predictor.class_names == recipe["class_names"]
+    # Another size, and another number of images at once.
+    odd = IMAGES[0][None, :37, :41]
+    np.testing.assert_allclose(
+        predictor.predict(odd)["mask"], predictions(model(odd / 255.0))["mask"], atol=tolerance
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(every_builder_test.SMALL) - {"unet"}))
+def test_every_builder_can_be_written_for_one_size(name, tmp_path):
+    model, recipe = made(name)
+    written = portable.write(
+        model, recipe, tmp_path / "1", format="onnx", image_size=SIZE, images=IMAGES
+    )
+    assert written["file"] == "1.64x96.float32.onnx" and written["max_difference"] < 1e-4
+    predict = load_predictor(str(tmp_path / written["file"])).predict
+    assert predict(np.stack(IMAGES)[:, :64])["mask"].shape[1:3] == SIZE
+    with pytest.raises(ValueError, match=r"takes images of 64x96 pixels alone.*70x96.*--tile_size"):
+        predict(np.stack(IMAGES))
+
+
+def test_what_answers_otherwise_is_not_written(tmp_path, monkeypatch):
+    model, recipe = made("unet")
+    other = made("unet")[0]
+    other.set_weights([2 * weight for weight in other.get_weights()])
+    right = writers.WRITERS["keras", "float32"]
+    monkeypatch.setitem(
+        writers.WRITERS,
+        ("keras", "float32"),
+        lambda full, path, batch: right(
+            keras.Model(other.input, predictions(other.output)), path, 0
+        ),
+    )
+    with pytest.raises(ValueError, match=r"answers otherwise than the model.*set --image_size"):
+        portable.write(model, recipe, tmp_path / "1", format="keras", images=IMAGES)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"format": "onyx"}, "Argument `format` must be one of litert, onnx, openvino, keras"),
+        ({"precision": "float16"}, "must be one of float32, int8 for onnx. Received: 'float16'"),
+        ({"precision": "int8", "images": None}, "Precision int8 must be fitted to images"),
+        ({"image_size": (71, 96)}, "must be 71x96 pixels or larger. Received: 70x96"),
+    ],
+)
+def test_bad_arguments(changes, message, tmp_path):
+    model, recipe = made("unet")
+    arguments = {"format": "onnx", "images": IMAGES, **changes}
+    with pytest.raises(ValueError, match=message):
+        portable.write(model, recipe, tmp_path / "1", **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_needs_its_description(tmp_path):
+    (tmp_path / "1.float32.onnx").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"beside 1\.float32\.onnx\.json.*copy both"):
+        load_predictor(str(tmp_path / "1.float32.onnx"))
+
+
+def test_images_are_read_as_the_network_sees_them(tmp_path):
+    for index in range(200):
+        Image.fromarray(np.full((8, 6), index, np.uint8)).save(tmp_path / f"{index:03}.png")
+    recipe = {"builder_args": {"image_shape": [None, None, 1]}, "image_size": [4, 3]}
+    images = portable.read_images([str(tmp_path / "*.png")], recipe)
+    assert len(images) <= portable.MOST_IMAGES and images[1].shape == (4, 3, 1)
+    assert [int(image[0, 0, 0]) for image in images] == list(range(0, 200, 4))
+    with pytest.raises(ValueError, match=r"must name image files\. Received: nowhere"):
+        portable.read_images(["nowhere"], recipe)
