@@ -47,9 +47,10 @@ _SMALL = {
 # FastUNet folds blocks of pixels, and sees as much of the surface in larger crops as fast.
 _FAST_CROPS = {"crop_size": (256, 256)}
 
+# FastUNet at the width that is ten times as fast as TinyUNet.
 _ARGS = {
     "tiny_unet": {},
-    "fast_unet": {"stem_stride": 4},
+    "fast_unet": {"stem_stride": 4, "base_filters": 16},
     "micro_segmentor": {"num_labels": 2},
 }
 
