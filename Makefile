@@ -26,7 +26,7 @@ demo: $(VENV)/installed
 	@echo "report   $(RUN)/report.html"
 
 test: $(VENV)/installed_test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 lint: $(VENV)/installed_test
 	$(BIN)/ruff check .
