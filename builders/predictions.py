@@ -30,10 +30,7 @@ def predictions(outputs: dict) -> dict:
       ValueError: mask and labels of a model both tell types apart, and may disagree.
     """
     found = {**outputs, "mask": _mask(outputs)}
-    defect = found["mask"][..., 0]
-    if found["mask"].shape[-1] > 1:
-        defect = 1.0 - defect
-    found["score"] = ops.max(defect, axis=(1, 2))
+    found["score"] = ops.max(defect_probability(found["mask"]), axis=(1, 2))
     if "cam" in outputs:
         found["label"] = ops.softmax(outputs["label_logits"], axis=-1)
         found["score"] = 1.0 - found["label"][:, 0]
@@ -43,6 +40,11 @@ def predictions(outputs: dict) -> dict:
     if "box" in outputs:
         found["box_score"] = found.pop("box_heat") * found["score"][:, None]
     return found
+
+
+def defect_probability(mask):
+    """The probability of any defect [..., H, W], from those of all channels [..., H, W, K]."""
+    return mask[..., 0] if mask.shape[-1] == 1 else 1.0 - mask[..., 0]
 
 
 def _mask(outputs):

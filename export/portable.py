@@ -20,7 +20,7 @@ import numpy as np
 
 from builders import run_dir, runtimes
 from builders.atomic import write_json
-from builders.predictions import predictions
+from builders.predictions import defect_probability, predictions
 from export import PRECISIONS
 from export.archive import describe_file
 from export.writers import SUFFIXES, WRITERS
@@ -222,17 +222,13 @@ def _compared(expected, found, threshold) -> dict:
         if any(np.shape(answer.get(key)) != value.shape for key, value in right.items()):
             return {"max_difference": float("inf"), "agreement": 0.0}
         differences += [np.abs(answer[key] - right[key]).max() for key in ("mask", "score")]
-        marked = [_defect(each["mask"]) > threshold for each in (right, answer)]
+        marked = [defect_probability(each["mask"]) > threshold for each in (right, answer)]
         both += np.logical_and(*marked).sum()
         either += np.logical_or(*marked).sum()
     return {
         "max_difference": float(np.max(differences)),
         "agreement": float(both / either) if either else 1.0,
     }
-
-
-def _defect(mask):
-    return mask[..., 0] if mask.shape[-1] == 1 else 1.0 - mask[..., 0]
 
 
 def _other_answer(format, precision, image_size, figures) -> str:

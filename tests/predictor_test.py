@@ -7,9 +7,10 @@ import pytest
 from tiny_run import CALIBRATION, RECIPE, tiny_run
 
 import zoo
+from builders.predictions import defect_probability
 from export.publish import publish
 from export.serve import make_server
-from zoo.predictor import at_size, defect_probability, load_predictor
+from zoo.predictor import at_size, load_predictor
 
 
 @pytest.fixture(scope="module")

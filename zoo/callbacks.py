@@ -12,11 +12,10 @@ import numpy as np
 from absl import logging
 
 from builders.atomic import replacing
-from builders.predictions import predictions
+from builders.predictions import defect_probability, predictions
 from zoo import pictures
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.segmentation import IGNORE
-from zoo.predictor import defect_probability
 
 _STATE_FILE = "state.json"
 _MODEL_FILE = "model.weights.h5"

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from builders import predictions, run_dir, runtimes
+from builders import run_dir, runtimes
+from builders.predictions import defect_probability, predictions
 from zoo.modules import module_folder
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
@@ -49,7 +50,7 @@ class Predictor(NamedTuple):
 
 def from_model(model: keras.Model, recipe: dict, calibration: dict | None = None) -> Predictor:
     """Wraps a Keras model of the zoo."""
-    full = keras.Model(model.input, predictions.predictions(model.output))
+    full = keras.Model(model.input, predictions(model.output))
 
     def predict(images):
         return _answers(full.predict_on_batch(images.astype(np.float32) / 255.0))
@@ -137,11 +138,6 @@ def _from_file(path) -> Predictor:
         return _answers(run(images.astype(np.float32) / 255.0))
 
     return Predictor(predict, described["recipe"], described["calibration"])
-
-
-def defect_probability(mask: np.ndarray) -> np.ndarray:
-    """The probability of any defect [..., H, W], from those of all channels [..., H, W, K]."""
-    return mask[..., 0] if mask.shape[-1] == 1 else 1.0 - mask[..., 0]
 
 
 def index_mask(probability: np.ndarray, threshold: float) -> np.ndarray:

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from builders.predictions import defect_probability
 from tfds_datasets.features import GOOD, IGNORE
 from tfds_datasets.images import read_image
 from zoo import ground_truth, maps
 from zoo.metrics.regions import Region
-from zoo.predictor import Predictor, defect_probability, defect_type, index_mask
+from zoo.predictor import Predictor, defect_type, index_mask
 
 
 class Sample(NamedTuple):

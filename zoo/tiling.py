@@ -9,7 +9,7 @@ import numpy as np
 
 from builders import run_dir
 from builders.blocks import PadToMultiple
-from zoo.predictor import defect_probability
+from builders.predictions import defect_probability
 
 BATCH_PIXELS = 2**20  # tiles are batched up to this many pixels
 TRIM = 1 / 3  # share of the overlap next to a cut that counts nothing: there the tile lacks context
