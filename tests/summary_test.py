@@ -84,6 +84,15 @@ def test_runs_of_other_recipes_are_refused(tmp_path):
         summary.summarize(runs[:1])
 
 
+def test_runs_that_lack_a_figure_say_how_to_get_it(tmp_path):
+    run = make_run(tmp_path / "a", 0, 0.5)
+    metrics = json.loads((run / "metrics.json").read_text())
+    del metrics["hit_rate"]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(ValueError, match=r"before there was hit_rate: measure again.*--source="):
+        summary.summarize([run])
+
+
 def test_readme_shows_the_result_files():
     readme = (ROOT / "README.md").read_text()
     results = [

@@ -101,10 +101,14 @@ def _read_run(directory) -> dict:
             for row in csv.DictReader(stream)
         ]
     documents = ("recipe", "metrics", "environment")
-    return {
-        "history": history,
-        **{name: json.loads((directory / f"{name}.json").read_text()) for name in documents},
-    }
+    run = {name: json.loads((directory / f"{name}.json").read_text()) for name in documents}
+    if unknown := [name for name in FIGURES if name not in run["metrics"]]:
+        raise ValueError(
+            f"{directory / 'metrics.json'} was measured before there was {', '.join(unknown)}: "
+            f"measure again, by python -m zoo evaluate --source={directory} --output_dir=FOLDER, "
+            "and put its metrics.json there."
+        )
+    return {"history": history, **run}
 
 
 def _spread(values) -> dict:
