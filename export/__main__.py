@@ -20,6 +20,9 @@ PRECISION = flags.DEFINE_enum(
     PRECISIONS,
     "Of other formats: float16 halves the file, int8 quarters it.",
 )
+WEIGHTS = flags.DEFINE_enum(
+    "weights", "float32", ("float32", "bfloat16"), "Rounds a module's weights: half the archive."
+)
 IMAGE_SIZE = flags.DEFINE_list(
     "image_size", None, "Height and width of the only images that another format shall take."
 )
@@ -55,7 +58,9 @@ def convert() -> None:
     from export.versions import version_paths
 
     for run in RUN.value:
-        manifest, written = publish(run, MODULES_DIR.value, version=VERSION.value)
+        manifest, written = publish(
+            run, MODULES_DIR.value, version=VERSION.value, weights=WEIGHTS.value
+        )
         paths = version_paths(MODULES_DIR.value, manifest["handle"], manifest["version"])
         archive = manifest["archive"]
         print(f"{'exported' if written else 'already exported'}: {paths['module']}")

@@ -64,7 +64,13 @@ FIGURES = {
 
 
 def render(
-    model: keras.Model, recipe: dict, *, version: int, calibration: dict, metrics: dict
+    model: keras.Model,
+    recipe: dict,
+    *,
+    version: int,
+    calibration: dict,
+    metrics: dict,
+    weights: str = "float32",
 ) -> str:
     """Returns the page of a version of a module, in Markdown.
 
@@ -74,6 +80,7 @@ def render(
       version: number of the version.
       calibration: `threshold`, `score_threshold` and their `source`; empty if there is none.
       metrics: figures on the test images; empty if there are none. Lists are left out.
+      weights: "float32", or "bfloat16" where they were rounded after that.
 
     Raises:
       ValueError: nobody has written about the recipe's builder yet.
@@ -101,13 +108,19 @@ def render(
         calibration=calibration,
         measured=_measured(metrics),
         figures=_figures(metrics),
-        licence=DATA_LICENCES.get(recipe["dataset"].split("/")[0], "see the data set"),
+        licence=data_licence(recipe),
+        weights=weights,
         size=_size(recipe["image_size"]),
         parameters=model.count_params(),
         channels=model.inputs[0].shape[-1],
         mask_channels=found["mask"].shape[-1],
         outputs={name: _output(name, value, recipe) for name, value in found.items()},
     )
+
+
+def data_licence(recipe: dict) -> str:
+    """The licence of the images that a recipe learns from."""
+    return DATA_LICENCES.get(recipe["dataset"].split("/")[0], "see the data set")
 
 
 # Names of the axes of each output; channels are counted.

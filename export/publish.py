@@ -9,6 +9,7 @@ import shutil
 import tempfile
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from builders.atomic import write_json
@@ -21,10 +22,13 @@ from export.versions import check_handle, published_versions, read_manifest, ver
 CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
 ENVIRONMENT_FILE = "environment.json"
+LISTED_FIGURES = ("images", "defective", "defect_iou", "image_auroc", "tpr", "tnr")
 NOT_CALIBRATED = {"threshold": 0.5, "score_threshold": 0.5}
 
 
-def publish(run_directory, modules_dir, *, version: int | None = None) -> tuple[dict, bool]:
+def publish(
+    run_directory, modules_dir, *, version: int | None = None, weights: str = "float32"
+) -> tuple[dict, bool]:
     """Writes module, archive, page and manifest of a run, unless that very run is there already.
 
     The files are made in a hidden folder and then renamed, the manifest last; `versions.py` says
@@ -35,6 +39,8 @@ def publish(run_directory, modules_dir, *, version: int | None = None) -> tuple[
       modules_dir: the folder of all modules; made if missing.
       version: number of the version, from 1. None means the newest one if it holds this run
         already, else the next free one.
+      weights: "float32" as they are, or "bfloat16" for float32 weights that are rounded to it, of
+        which the archive is half as large. The figures are those of the run either way.
 
     Returns:
       The manifest, and whether anything was written.
@@ -45,7 +51,7 @@ def publish(run_directory, modules_dir, *, version: int | None = None) -> tuple[
     """
     if version is not None and version < 1:
         raise ValueError(f"Argument `version` must be 1 or more. Received: {version}")
-    run = _read_run(pathlib.Path(run_directory))
+    run = _read_run(pathlib.Path(run_directory), weights)
     handle = check_handle(run["recipe"].get("module"))
     newest = max(published_versions(modules_dir, handle), default=0)
     manifest = _published(modules_dir, handle, version or newest)
@@ -76,8 +82,12 @@ def read_calibration(run_directory) -> dict:
     return _read_json(pathlib.Path(run_directory, CALIBRATION_FILE)) or NOT_CALIBRATED
 
 
-def _read_run(directory) -> dict:
+def _read_run(directory, weights) -> dict:
     model, recipe = load_model(directory)
+    if weights == "bfloat16":
+        model.set_weights([_rounded(weight) for weight in model.get_weights()])
+    elif weights != "float32":
+        raise ValueError(f"Argument `weights` must be float32 or bfloat16. Received: {weights!r}")
     calibration = _read_json(directory / CALIBRATION_FILE)
     metrics = _read_json(directory / METRICS_FILE)
     return {
@@ -86,8 +96,16 @@ def _read_run(directory) -> dict:
         "recipe": recipe,
         "calibration": calibration,
         "metrics": metrics,
+        "weights": weights,
         "content": _digest(model, recipe, calibration, metrics),
     }
+
+
+def _rounded(weight: np.ndarray) -> np.ndarray:
+    """To the nearest number that bfloat16 holds; counters stay as they are."""
+    if weight.dtype != np.float32:
+        return weight
+    return keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(weight, "bfloat16"), "float32"))
 
 
 def _digest(model, *documents) -> str:
@@ -115,6 +133,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
         version=version,
         calibration=run["calibration"],
         metrics=run["metrics"],
+        weights=run["weights"],
     )
     paths["card"].write_text(page)
     page_in_module = paths["card"].with_name("card.md")
@@ -136,6 +155,11 @@ def _write_files(run, paths, *, handle, version) -> dict:
         "format": "saved_model",
         "content": run["content"],
         "run": directory.resolve().name,
+        "weights": run["weights"],
+        "parameters": run["model"].count_params(),
+        "dataset": run["recipe"]["dataset"],
+        "data_licence": card.data_licence(run["recipe"]),
+        "figures": {name: run["metrics"].get(name) for name in LISTED_FIGURES},
         "archive": {"file": paths["archive"].name, **describe_file(paths["archive"])},
         "files": describe_folder(paths["module"]),
         "exported_with": {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import recipes
+from zoo import pretrained, recipes
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 
@@ -49,7 +49,10 @@ def test_command_line_errors_are_short(arguments, message, tmp_path):
 
 def test_list_names_every_module(tmp_path):
     result = command("list", cwd=tmp_path)
-    assert [line.split()[0] for line in result.stdout.splitlines()] == list(recipes.RECIPES)
+    ready, trainable = result.stdout.split("Can be trained, by these recipes\n")
+    assert [line.split()[0] for line in trainable.splitlines()] == list(recipes.RECIPES)
+    bundled = [manifest["handle"] for manifest in pretrained.manifests()]
+    assert [line.split()[0] for line in ready.splitlines()[1:]] == bundled
 
 
 def test_saved_maps_from_calibration_to_report(tmp_path):

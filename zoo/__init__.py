@@ -1,10 +1,11 @@
 """Defect Zoo: trains, measures and uses modules that find defects on industrial surfaces."""
 
+from zoo import pretrained
 from zoo.modules import module_folder
 from zoo.recipe import Recipe
 from zoo.recipes import RECIPES, get_recipe
 
-__all__ = ["Recipe", "get_recipe", "list_modules", "load"]
+__all__ = ["Recipe", "get_recipe", "list_modules", "load", "module_path"]
 
 
 def list_modules() -> list[str]:
@@ -12,26 +13,34 @@ def list_modules() -> list[str]:
     return list(RECIPES)
 
 
-def load(handle: str, *, modules_dir="modules"):
-    """Loads the newest version of an exported module.
+def module_path(handle: str, *, modules_dir="modules") -> str:
+    """The folder of a module for `hub.load`: of an exported one, else of one that came along.
 
     Args:
       handle: `<builder>/<dataset>/<class>`, or with `/N` one version of it.
       modules_dir: the folder that `python -m export convert` writes to.
 
+    Raises:
+      ValueError: there is no such module, and the message says how to make it; or the archive that
+        came along is damaged.
+    """
+    folder = module_folder(handle, modules_dir) or pretrained.unpacked(handle)
+    if folder is None:
+        raise ValueError(
+            f"Argument `handle` must name a module in {modules_dir}, or one of those that came "
+            f"along: {', '.join(each['handle'] for each in pretrained.manifests())}. Train and "
+            f"export it: python -m zoo train --module={handle}; python -m export convert --run=... "
+            f"Received: {handle!r}"
+        )
+    return str(folder)
+
+
+def load(handle: str, *, modules_dir="modules"):
+    """Loads the newest version of a module, or the one named by `/N`; see `module_path`.
+
     Returns:
       What `hub.load` returns: call it as `module(image)`, image float32 [B, H, W, C] in [0, 1].
-
-    Raises:
-      ValueError: the module was not exported; the message says how to.
     """
     import tensorflow as tf  # only here, so that importing zoo stays quick
 
-    folder = module_folder(handle, modules_dir)
-    if folder is None:
-        raise ValueError(
-            f"Argument `handle` must name a module in {modules_dir}. Train and export it: "
-            f"python -m zoo train --module={handle}; python -m export convert --run=... "
-            f"Received: {handle!r}"
-        )
-    return tf.saved_model.load(str(folder))
+    return tf.saved_model.load(module_path(handle, modules_dir=modules_dir))

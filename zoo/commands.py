@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from absl import logging
 
+from zoo import pretrained
 from zoo.recipe import Recipe
 from zoo.recipes import RECIPES, get_recipe
 
@@ -24,8 +25,16 @@ RECIPE_FLAGS = tuple(
 
 
 def list_modules(options) -> Iterator[str]:
+    yield "Came along, for zoo.load: parameters, MB, defect IoU, image AUROC, licence of the data"
+    for each in pretrained.manifests():
+        figures, megabytes = each["figures"], each["archive"]["bytes"] / 1e6
+        yield (
+            f"  {each['handle']:40} {each['parameters']:>10,} {megabytes:5.1f} "
+            f"{figures['defect_iou']:.3f} {figures['image_auroc']:.4f} {each['data_licence']}"
+        )
+    yield "Can be trained, by these recipes"
     for handle, recipes in RECIPES.items():
-        yield f"{handle:42} {', '.join(recipes)}"
+        yield f"  {handle:40} {', '.join(recipes)}"
 
 
 def train(options) -> Iterator[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from builders import run_dir, runtimes
 from builders.predictions import defect_probability, predictions
+from zoo import pretrained
 from zoo.modules import module_folder
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
@@ -186,11 +187,16 @@ def _from_module(source: str, modules_dir) -> Predictor:
 
         folder = hub.resolve(source)
     else:
-        folder = module_folder(source, ".") or module_folder(source, modules_dir)
+        folder = (
+            module_folder(source, ".")
+            or module_folder(source, modules_dir)
+            or pretrained.unpacked(source)
+        )
     if folder is None:
         raise ValueError(
             "Argument `source` must be a run directory, the folder of a module (the one that "
-            f"holds saved_model.pb), its URL, or its handle in {modules_dir}. Received: {source}"
+            f"holds saved_model.pb), its URL, or its handle in {modules_dir} or in the list of "
+            f"python -m zoo list. Received: {source}"
         )
     module = tf.saved_model.load(str(folder))
     serve = module.signatures["serve_uint8"]
