@@ -18,8 +18,6 @@ import tempfile
 import urllib.error
 import urllib.request
 
-from builders.atomic import replacing
-
 FOLDER = pathlib.Path(__file__).parent / "pretrained"
 CACHE_VARIABLE, MIRROR_VARIABLE = "DEFECT_ZOO_CACHE", "DEFECT_ZOO_MIRROR"
 SECONDS = 60  # without an answer, after which a mirror is given up
@@ -108,6 +106,8 @@ def _archive(manifest, folder, mirror):
 
 
 def _unpack(archive, manifest, folder):
+    from builders.atomic import replacing  # brings Keras, which takes seconds to import
+
     expected, found = manifest["archive"]["sha256"], _sha256(archive)
     if found != expected:
         raise ValueError(
