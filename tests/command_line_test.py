@@ -55,6 +55,12 @@ def test_list_names_every_module(tmp_path):
     assert [line.split()[0] for line in ready.splitlines()[1:]] == bundled
 
 
+def test_the_list_comes_at_once():
+    """Without what takes seconds to import."""
+    code = "import sys, zoo.commands as c; list(c.list_modules(None)); sys.exit('keras' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_saved_maps_from_calibration_to_report(tmp_path):
     """As a user of another library would: maps of validation and of test images, no model."""
     rng = np.random.default_rng(0)

@@ -6,8 +6,6 @@ A module's handle is `<builder>/<dataset>/<class>`; a recipe is chosen by its na
 import dataclasses
 import inspect
 
-from builders import BUILDERS
-from builders.deeplab_v3_plus import atrous_rates
 from zoo.recipe import Recipe
 from zoo.recipes import cam, dagm, defect_types
 
@@ -56,6 +54,8 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
         **RECIPES[module][name],
     }
     if "builder_args" in changes:
+        from builders import BUILDERS  # brings Keras, which takes seconds: lists do without
+
         known = inspect.signature(BUILDERS[builder]).parameters
         if unknown := set(changes["builder_args"]) - set(known):
             raise ValueError(
@@ -67,5 +67,7 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
     window = recipe.crop_size or recipe.image_size
     if builder != "deeplab_v3_plus" or window is None or recipe.builder_args.get("rates"):
         return recipe
+    from builders.deeplab_v3_plus import atrous_rates
+
     rates = atrous_rates(min(window), recipe.builder_args.get("output_stride", 16))
     return dataclasses.replace(recipe, builder_args={**recipe.builder_args, "rates": rates})
