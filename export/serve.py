@@ -17,7 +17,9 @@ import markupsafe
 
 from export.versions import (
     HANDLE,
+    OTHER_FORMAT,
     VERSION,
+    other_formats,
     published_handles,
     published_versions,
     read_manifest,
@@ -25,7 +27,7 @@ from export.versions import (
 )
 
 # No path is ever made from other text than this matches, so no address leaves the folder.
-ADDRESS = re.compile(rf"/({HANDLE})(?:/({VERSION})(\.tar\.gz|\.md|\.json)?)?/?")
+ADDRESS = re.compile(rf"/({HANDLE})(?:/({VERSION})(\.tar\.gz|\.md|\.json|{OTHER_FORMAT})?)?/?")
 LONGEST_ADDRESS = 255  # bytes that file systems allow in a name
 FILES = {
     ".tar.gz": ("archive", "application/gzip"),
@@ -97,11 +99,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not all(path.resolve().is_relative_to(self.root) for path in paths.values()):
             return self.send_error(http.HTTPStatus.NOT_FOUND)  # a link that leads elsewhere
         if suffix is None:
-            return self._send_page(f"{handle}/{version}", paths["card"].read_text())
-        name, content_type = FILES[suffix]
-        with open(paths[name], "rb") as file:
-            length = paths[name].stat().st_size
-            headers = {"Content-Length": length}
+            text = paths["card"].read_text() + _files(self.root, handle, version)
+            return self._send_page(f"{handle}/{version}", text)
+        name, content_type = FILES.get(suffix, ("", "application/octet-stream"))
+        path = paths["module"].with_name(f"{version}{suffix}")
+        if not path.is_file() or not path.resolve().is_relative_to(self.root):
+            return self.send_error(http.HTTPStatus.NOT_FOUND)
+        with open(path, "rb") as file:
+            headers = {"Content-Length": path.stat().st_size}
             if name == "archive":
                 sha256 = read_manifest(self.root, handle, version)["archive"]["sha256"]
                 headers["ETag"] = f'"{sha256}"'
@@ -137,6 +142,15 @@ def _index(root) -> str:
         for version in reversed(published_versions(root, handle))
     ]
     return "\n".join(["# Modules", "", *(rows or ["None yet."])])
+
+
+def _files(root, handle, version) -> str:
+    """The list of what can be fetched of a version, in Markdown."""
+    paths = [version_paths(root, handle, version)["archive"], *other_formats(root, handle, version)]
+    rows = [
+        f"- [{path.name}](/{handle}/{path.name}), {path.stat().st_size:,} bytes" for path in paths
+    ]
+    return "\n".join(["", "## Files", "", *rows, ""])
 
 
 def _html(title: str, text: str) -> str:

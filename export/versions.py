@@ -4,6 +4,7 @@
     <modules_dir>/<handle>/<N>.tar.gz  the same, packed for download
     <modules_dir>/<handle>/<N>.md      its page
     <modules_dir>/<handle>/<N>.json    its manifest
+    <modules_dir>/<handle>/<N>.int8.onnx and the like, in other formats, see `portable.py`
 
 A version is published when its manifest exists: the manifest is written last, and a published
 version never changes.
@@ -16,6 +17,10 @@ import re
 VERSION = r"[1-9][0-9]{0,8}"
 # A word of digits alone would read as a version.
 WORD = r"[a-z0-9_]*[a-z_][a-z0-9_]*"
+# What follows a version in the name of its file in another format.
+OTHER_FORMAT = (
+    r"\.(?:[0-9]+x[0-9]+\.)?(?:float32|float16|int8)\.(?:tflite|onnx|xml|bin|keras)(?:\.json)?"
+)
 HANDLE = rf"{WORD}(?:/{WORD})+"
 
 
@@ -42,6 +47,13 @@ def version_paths(modules_dir, handle: str, version: int) -> dict[str, pathlib.P
         "card": folder / f"{version}.md",
         "manifest": folder / f"{version}.json",
     }
+
+
+def other_formats(modules_dir, handle: str, version: int) -> list[pathlib.Path]:
+    """Returns the files of a version in other formats, and the JSON files that describe them."""
+    folder = pathlib.Path(modules_dir, check_handle(handle))
+    name = re.compile(rf"{version}{OTHER_FORMAT}")
+    return sorted(path for path in folder.glob(f"{version}.*") if name.fullmatch(path.name))
 
 
 def published_versions(modules_dir, handle: str) -> list[int]:

@@ -98,6 +98,19 @@ def test_files_beside_the_archive(server, modules_dir):
     assert json.loads(ask(server, f"/{HANDLE}/2.json")[2])["archive"]["sha256"] == SHA256
 
 
+def test_files_in_other_formats(server, modules_dir, tmp_path):
+    folder = version_paths(modules_dir, HANDLE, 2)["module"].parent
+    names = ["2.int8.tflite", "2.512x512.float32.onnx", "2.float16.bin", "2.int8.tflite.json"]
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+        assert ask(server, f"/{HANDLE}/{name}")[::2] == (200, name.encode())
+    page = ask(server, f"/{HANDLE}/2")[2].decode()
+    assert all(f'href="/{HANDLE}/{name}"' in page for name in [*names, "2.tar.gz"])
+    (folder / "2.int8.onnx").symlink_to(tmp_path / "secret")
+    for name in ("2.int8.onnx", "2.float32.keras", "2.int9.onnx", "2.1x.int8.onnx"):
+        assert ask(server, f"/{HANDLE}/{name}")[0] == 404
+
+
 @pytest.mark.parametrize(
     "address",
     [
