@@ -137,7 +137,7 @@ def read_images(patterns: list[str], recipe: dict) -> list[np.ndarray]:
             raise ValueError(f"Argument `images` must name image files. Received: {pattern}")
         files += found
     images = []
-    for file in files[:: -(-len(files) // MOST_IMAGES)]:
+    for file in files[:: max(1, -(-len(files) // MOST_IMAGES))]:
         image = decode(tf.io.read_file(file), channels=recipe["builder_args"]["image_shape"][2])
         if recipe["image_size"]:
             image = tf.image.resize(image, recipe["image_size"], method="area")

@@ -137,5 +137,6 @@ def test_images_are_read_as_the_network_sees_them(tmp_path):
     images = portable.read_images([str(tmp_path / "*.png")], recipe)
     assert len(images) <= portable.MOST_IMAGES and images[1].shape == (4, 3, 1)
     assert [int(image[0, 0, 0]) for image in images] == list(range(0, 200, 4))
+    assert portable.read_images([], recipe) == []
     with pytest.raises(ValueError, match=r"must name image files\. Received: nowhere"):
         portable.read_images(["nowhere"], recipe)
