@@ -21,7 +21,10 @@ PRECISION = flags.DEFINE_enum(
     "Of other formats: float16 halves the file, int8 quarters it.",
 )
 WEIGHTS = flags.DEFINE_enum(
-    "weights", "float32", ("float32", "bfloat16"), "Rounds a module's weights: half the archive."
+    "weights",
+    "float32",
+    ("float32", "bfloat16"),
+    "Of the module, not of other formats; bfloat16 halves the archive.",
 )
 IMAGE_SIZE = flags.DEFINE_list(
     "image_size", None, "Height and width of the only images that another format shall take."
