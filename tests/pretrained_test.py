@@ -51,6 +51,7 @@ def cached(tmp_path):
 
 
 def test_newest_and_named_version_are_unpacked_once(folder, published, tmp_path):
+    (folder / HANDLE / "1.int8.onnx.json").write_text("{}")  # describes another format
     unpacked = pretrained.unpacked(HANDLE, folder=folder)
     assert unpacked == pretrained.unpacked(f"{HANDLE}/1", folder=folder)
     assert cached(tmp_path) == [unpacked]

@@ -24,7 +24,7 @@ def module_path(handle: str, *, modules_dir="modules") -> str:
       ValueError: there is no such module, and the message says how to make it; or the archive that
         came along is damaged.
     """
-    folder = module_folder(handle, modules_dir) or pretrained.unpacked(handle)
+    folder = module_folder(handle, modules_dir)
     if folder is None:
         raise ValueError(
             f"Argument `handle` must name a module in {modules_dir}, or one of those that came "

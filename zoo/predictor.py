@@ -10,7 +10,6 @@ import numpy as np
 
 from builders import run_dir, runtimes
 from builders.predictions import defect_probability, predictions
-from zoo import pretrained
 from zoo.modules import module_folder
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
@@ -187,11 +186,7 @@ def _from_module(source: str, modules_dir) -> Predictor:
 
         folder = hub.resolve(source)
     else:
-        folder = (
-            module_folder(source, ".")
-            or module_folder(source, modules_dir)
-            or pretrained.unpacked(source)
-        )
+        folder = module_folder(source, ".", modules_dir)
     if folder is None:
         raise ValueError(
             "Argument `source` must be a run directory, the folder of a module (the one that "

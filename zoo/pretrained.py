@@ -25,7 +25,8 @@ SECONDS = 60  # without an answer, after which a mirror is given up
 
 def manifests(folder=FOLDER) -> list[dict]:
     """The manifests of all modules, by handle and version."""
-    found = [json.loads(path.read_text()) for path in pathlib.Path(folder).rglob("[1-9]*.json")]
+    paths = pathlib.Path(folder).rglob("*.json")  # other formats are described by some, too
+    found = [json.loads(path.read_text()) for path in paths if path.stem.isdecimal()]
     return sorted(found, key=lambda manifest: (manifest["handle"], manifest["version"]))
 
 
@@ -47,9 +48,10 @@ def unpacked(handle: str, *, folder=FOLDER, mirror: str | None = None) -> pathli
       ValueError: there is no such version; or the archive is missing, cannot be fetched, or is not
         the one that was published.
     """
-    ours = [each for each in manifests(folder) if handle in (each["handle"], _name(each))]
+    known = manifests(folder)
+    ours = [each for each in known if handle in (each["handle"], _name(each))]
     if not ours:
-        versions = [each["version"] for each in manifests(folder) if _of(each, handle)]
+        versions = [each["version"] for each in known if _of(each, handle)]
         if versions:
             raise ValueError(
                 f"Argument `handle` must name one of the versions {versions}. Received: {handle}"
