@@ -1,4 +1,6 @@
-"""Runs models in the formats of other runtimes, each without TensorFlow and without this project.
+"""Runs models in the formats of other runtimes, which need no TensorFlow.
+
+Nor do they need this project, but for the file of Keras, whose layers are those of `builders`.
 
 `export` writes the file of a model together with a JSON file of the same name and `.json`, which
 says what the model is: `precision`, `image_size`, `recipe`, `calibration` and how it was checked.
@@ -90,8 +92,6 @@ def _litert(path, precision) -> Run:
 
 def _keras(path, precision) -> Run:
     import keras
-
-    from builders import blocks  # noqa: F401  its layers are in the file by their names
 
     model = keras.models.load_model(path)
     return lambda images: {k: np.asarray(v) for k, v in model.predict_on_batch(images).items()}

@@ -32,7 +32,7 @@ LARGEST_DIFFERENCE = {"float32": 1e-3, "float16": 1.0, "int8": 1.0}
 LEAST_AGREEMENT = {"float32": 0.99, "float16": 0.9, "int8": 0.9}
 SIZE = (512, 512)  # of the images that are timed, where sizes are free
 PACKAGES = "ai-edge-litert onnx onnxruntime openvino tf2onnx"  # `export` in setup.cfg
-MOST_IMAGES = 64
+MOST_IMAGES = 64  # that int8 is fitted to, and all is compared on
 SECONDS, LEAST_RUNS = 2.0, 5  # of the timing
 
 

@@ -78,8 +78,8 @@ def publish(
 
 
 def read_calibration(run_directory) -> dict:
-    """The thresholds of a run directory, 0.5 where it has none."""
-    return _read_json(pathlib.Path(run_directory, CALIBRATION_FILE)) or NOT_CALIBRATED
+    """The thresholds of a run directory and their source; empty where it has none."""
+    return _read_json(pathlib.Path(run_directory, CALIBRATION_FILE))
 
 
 def _read_run(directory, weights) -> dict:
@@ -88,7 +88,7 @@ def _read_run(directory, weights) -> dict:
         model.set_weights([_rounded(weight) for weight in model.get_weights()])
     elif weights != "float32":
         raise ValueError(f"Argument `weights` must be float32 or bfloat16. Received: {weights!r}")
-    calibration = _read_json(directory / CALIBRATION_FILE)
+    calibration = read_calibration(directory)
     metrics = _read_json(directory / METRICS_FILE)
     return {
         "directory": directory,

@@ -4,7 +4,10 @@ Each takes the model with all outputs, the path and images float32 [B, H, W, C] 
 int8 is fitted.
 """
 
+import tensorflow as tf
+
 SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "openvino": ".xml", "keras": ".keras"}
+_SMALLER = {"optimizations": [tf.lite.Optimize.DEFAULT]}  # LiteRT's word for lower precision
 
 
 def _keras(full, path, batch):
@@ -16,27 +19,14 @@ def _litert(full, path, batch, **options):
 
 
 def _litert_float16(full, path, batch):
-    import tensorflow as tf
-
-    _litert(
-        full,
-        path,
-        batch,
-        optimizations=[tf.lite.Optimize.DEFAULT],
-        target_spec={"supported_types": [tf.float16]},
-    )
+    _litert(full, path, batch, **_SMALLER, target_spec={"supported_types": [tf.float16]})
 
 
 def _litert_int8(full, path, batch):
-    import tensorflow as tf
+    def examples():
+        return ([image[None]] for image in batch)
 
-    _litert(
-        full,
-        path,
-        batch,
-        optimizations=[tf.lite.Optimize.DEFAULT],
-        representative_dataset=lambda: ([image[None]] for image in batch),
-    )
+    _litert(full, path, batch, **_SMALLER, representative_dataset=examples)
 
 
 def _onnx(full, path, batch):
