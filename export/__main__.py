@@ -145,4 +145,5 @@ def main(argv) -> int:
 
 
 if __name__ == "__main__":
+    __doc__ = USAGE  # what --help prints first
     app.run(main)

@@ -131,4 +131,5 @@ def main(argv) -> int:
 
 
 if __name__ == "__main__":
+    __doc__ = USAGE  # what --help prints first
     app.run(main)

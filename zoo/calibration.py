@@ -62,7 +62,7 @@ def calibrate(
         defective.append(is_defective(sample))
         masked |= defective[-1] and has_mask(sample)
         mask, background = sample.mask, negative if defective[-1] else good
-        positive.add(sample.anomaly_map[(mask > 0) & (mask != segmentation.IGNORE)])
+        positive.add(sample.anomaly_map[segmentation.is_defect(mask)])
         background.add(sample.anomaly_map[mask == 0])
     negative.merge(good)
 

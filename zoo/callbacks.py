@@ -15,7 +15,7 @@ from builders.atomic import replacing
 from builders.predictions import defect_probability, predictions
 from zoo import pictures
 from zoo.metrics.anomaly import AnomalyEvaluator
-from zoo.metrics.segmentation import IGNORE
+from zoo.metrics.segmentation import IGNORE, is_defect
 
 _STATE_FILE = "state.json"
 _MODEL_FILE = "model.weights.h5"
@@ -225,8 +225,6 @@ class EpochPictures(keras.callbacks.Callback):
         outputs = self.network.predict_on_batch(self.images.astype(np.float32) / 255.0)
         mask = keras.ops.convert_to_numpy(predictions(outputs)["mask"])
         probability = defect_probability(mask)
-        truth = self.masks[..., 0]
-        defects = (truth > 0) & (truth != IGNORE)
         rows = [
             pictures.row(
                 [
@@ -235,7 +233,7 @@ class EpochPictures(keras.callbacks.Callback):
                     pictures.heat(heat),
                 ]
             )
-            for image, defect, heat in zip(self.images, defects, probability)
+            for image, defect, heat in zip(self.images, is_defect(self.masks[..., 0]), probability)
         ]
         self.directory.mkdir(parents=True, exist_ok=True)
         with replacing(self.directory / f"epoch_{epoch + 1:05d}.png") as path:

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tfds_datasets.features import IGNORE
 from zoo import augment, datasets
+from zoo.metrics.segmentation import is_defect
 from zoo.recipe import Recipe
 
 CACHE_BYTES = 2**30  # decoded examples up to this size are kept in memory, more are streamed
@@ -245,7 +245,7 @@ def _checked_size(streams, recipe) -> tuple[int, int]:
     sizes, marked = set(), recipe.loss is None
 
     def look(example):
-        return tf.shape(example["image"])[:2], tf.reduce_any(_is_defect(example["mask"]))
+        return tf.shape(example["image"])[:2], tf.reduce_any(is_defect(example["mask"]))
 
     for stream in streams:  # this pass also fills the cache
         for shape, defect in stream.map(look).as_numpy_iterator():
@@ -272,14 +272,10 @@ def _checked_size(streams, recipe) -> tuple[int, int]:
     return recipe.crop_size
 
 
-def _is_defect(mask):
-    return (mask > 0) & (mask < IGNORE)
-
-
 def _crop(image, mask, size, numbers):
     """Cuts a window that holds a random defect pixel, or lies anywhere where there is none."""
     shape = tf.shape(image)[:2]
-    defect = tf.where(_is_defect(mask[..., 0]))
+    defect = tf.where(is_defect(mask[..., 0]))
     num_pixels = tf.shape(defect)[0]
     anchor = tf.cond(
         num_pixels > 0,

@@ -11,6 +11,11 @@ THRESHOLDS = (0.05, 0.125, 0.25, 0.5, 0.75, 0.85, 0.95, 0.99)
 NVIDIA_SMOOTH = 1e-5
 
 
+def is_defect(mask):
+    """Where an index mask shows a defect of any type: neither background nor ignored."""
+    return (mask > 0) & (mask < IGNORE)
+
+
 def threshold_levels(scores: np.ndarray, thresholds) -> np.ndarray:
     """Says how many thresholds each score exceeds: one small picture for every threshold.
 
