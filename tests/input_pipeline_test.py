@@ -1,5 +1,6 @@
 """Folds, resizing and batches of a few small synthetic images."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,6 +37,16 @@ def test_batches_are_balanced_and_equal_when_resumed(builder):
         np.testing.assert_array_equal(image, image_again)
         np.testing.assert_array_equal(mask, again["mask_logits"])
     assert len({image.tobytes() for image, _ in batches}) == len(batches)
+
+
+def test_batches_depend_on_the_seed_of_the_recipe_alone(builder):
+    recipe = pipeline_recipe(epochs=1)
+    found = []
+    for seed in (0, 5):
+        keras.utils.set_random_seed(seed)
+        batches = input_pipeline.training_batches(builder, recipe)
+        found.append(np.concatenate([image.numpy() for image, _ in batches]))
+    np.testing.assert_array_equal(*found)
 
 
 def test_folds_keep_validation_out_of_training(builder):

@@ -46,6 +46,9 @@ def training_batches(
     size = _checked_size([stream for stream, _ in streams], recipe)
 
     def epoch_batches(epoch):
+        # Of this graph alone, whatever the program's global seed is; never 0, with which TensorFlow
+        # cannot shuffle by a seed that is a tensor.
+        tf.compat.v1.set_random_seed(recipe.seed + 1)
         parts = []
         for part, (stream, count) in enumerate(streams):
             taken = recipe.steps_per_epoch * count

@@ -122,7 +122,6 @@ def with_class_names(recipe: Recipe, builder) -> Recipe:
 
 
 def _fit(recipe, builder, partial, *, tensorboard, measure_every):
-    # Never 0: with that global seed, tf.data cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(recipe.seed + 1)
     precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
     with run_dir.dtype_policy(precision):
