@@ -1,12 +1,14 @@
 """Micro-segmentor: a small U-Net of inverted residuals that also names the image's defect."""
 
 import keras
-from keras import initializers, layers
+from keras import initializers, layers, ops
 
 from builders import blocks
+from builders.predictions import defect_probability, mask_probabilities
 
 LEVELS = 4  # halvings, so that sizes are multiples of 16 inside the network
 UPS = ("bilinear", "transpose")
+POOLINGS = ("image", "defect")
 
 
 def micro_segmentor(
@@ -17,6 +19,7 @@ def micro_segmentor(
     base_filters: int = 16,
     expansion: int = 4,
     up: str = "bilinear",
+    label_pooling: str = "image",
 ) -> keras.Model:
     """Builds the micro-segmentor: one mask of all defects, and one label for the image.
 
@@ -39,16 +42,23 @@ def micro_segmentor(
       expansion: how many times wider a block is inside than its input.
       up: "bilinear", or "transpose" for transposed convolutions that learn to enlarge: 1,298,517
         trainable parameters.
+      label_pooling: what the label's features are the mean of: "image", of all pixels, as
+        published; or "defect", of those that the mask marks, each by the square of its
+        probability. A small defect then weighs as much in a large image as in the crops that
+        taught the network.
 
     Returns:
       A model from `image` [B, H, W, C] in [0, 1] to a dict of `mask_logits` [B, H, W, K] and
       `label_logits` [B, L].
 
     Raises:
-      ValueError: `up` is unknown, or mask and labels both tell types apart.
+      ValueError: `up` or `label_pooling` is unknown, or mask and labels both tell types apart.
     """
-    if up not in UPS:
-        raise ValueError(f"Argument `up` must be one of {', '.join(UPS)}. Received: {up!r}")
+    for name, value, known in (("up", up, UPS), ("label_pooling", label_pooling, POOLINGS)):
+        if value not in known:
+            raise ValueError(
+                f"Argument `{name}` must be one of {', '.join(known)}. Received: {value!r}"
+            )
     if num_classes > 1 and num_labels > 2:
         raise ValueError(
             "Argument `num_classes` must be 1 where labels tell types of defect apart. Received: "
@@ -97,8 +107,12 @@ def micro_segmentor(
         x = _conv(x, num_classes, "mask_logits_small", **mask)
         logits = blocks.BilinearUpsampling(2, name="mask_logits", dtype="float32")(x)
     else:
-        logits = _conv(enlarge(x, "head"), num_classes, "mask_logits", **mask)
-    x = layers.GlobalAveragePooling2D(name="label_mean", dtype="float32")(deep)
+        x = logits = _conv(enlarge(x, "head"), num_classes, "mask_logits", **mask)
+    if label_pooling == "image":
+        x = layers.GlobalAveragePooling2D(name="label_mean", dtype="float32")(deep)
+    else:
+        pixels = 2 ** (LEVELS - 1) if up == "bilinear" else 2**LEVELS
+        x = DefectMean(pixels, name="label_defect_mean", dtype="float32")(deep, x)
     labels = layers.Dense(
         num_labels,
         kernel_initializer=_uniform_by_fan_in(),
@@ -108,6 +122,32 @@ def micro_segmentor(
     )(x)
     outputs = {"mask_logits": blocks.crop_like(logits, image), "label_logits": labels}
     return keras.Model(image, outputs, name="micro_segmentor")
+
+
+@keras.saving.register_keras_serializable("defect_zoo")
+class DefectMean(layers.Layer):
+    """The mean of features [B, h, w, C] over the defect that mask logits [B, H, W, K] mark.
+
+    A feature weighs by the square of the highest defect probability among its `pixels` x `pixels`,
+    so that a marked one outweighs many that are good with a doubt; where none is marked, all weigh
+    about alike. Labels do not teach the mask.
+    """
+
+    def __init__(self, pixels: int, **kwargs):
+        super().__init__(**kwargs)
+        self.pixels = pixels
+
+    def call(self, features, mask_logits):
+        defect = defect_probability(mask_probabilities(mask_logits))[..., None]
+        highest = ops.max_pool(ops.stop_gradient(defect), self.pixels, self.pixels)
+        weights = ops.square(highest) + 1e-6  # never all 0
+        return ops.sum(weights * features, axis=(1, 2)) / ops.sum(weights, axis=(1, 2))
+
+    def compute_output_shape(self, features_shape, mask_logits_shape):
+        return (features_shape[0], features_shape[3])
+
+    def get_config(self):
+        return {**super().get_config(), "pixels": self.pixels}
 
 
 def _inverted_residual(x, filters, expansion, name, *, strides=1):

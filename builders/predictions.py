@@ -47,6 +47,11 @@ def defect_probability(mask):
     return mask[..., 0] if mask.shape[-1] == 1 else 1.0 - mask[..., 0]
 
 
+def mask_probabilities(logits):
+    """Probabilities [..., K] from mask logits: sigmoid of one channel, softmax of more."""
+    return ops.sigmoid(logits) if logits.shape[-1] == 1 else ops.softmax(logits, axis=-1)
+
+
 def _mask(outputs):
     logits = outputs["mask_logits"]
     if "cam" not in outputs and "label_logits" in outputs:
@@ -57,10 +62,9 @@ def _mask(outputs):
                 f"its two heads could disagree. Received: {logits.shape[-1]} channels and "
                 f"{num_labels} labels"
             )
-    if logits.shape[-1] > 1:
-        return ops.softmax(logits, axis=-1)
-    defect = ops.sigmoid(logits)
-    if "label_logits" not in outputs or outputs["label_logits"].shape[-1] == 2:
+    defect = mask_probabilities(logits)
+    num_labels = outputs["label_logits"].shape[-1] if "label_logits" in outputs else 2
+    if defect.shape[-1] > 1 or num_labels == 2:
         return defect
     types = _types(outputs)[:, None, None, :]
     return ops.concatenate([1.0 - defect, defect * types], axis=-1)

@@ -20,7 +20,12 @@ SMALL = {
     "unet": {"base_filters": 2, "dropout_rate": 0.1},
     "flex_unet": {"base_filters": 2, "num_layers": 3},
     "fast_unet": {"base_filters": 2, "stem_stride": 2, "refine_filters": 2},
-    "micro_segmentor": {"base_filters": 2, "num_labels": 3, "num_classes": 1},
+    "micro_segmentor": {
+        "base_filters": 2,
+        "num_labels": 3,
+        "num_classes": 1,
+        "label_pooling": "defect",
+    },
     "vgg16_cam": {"backbone": "MobileNetV3Small", "num_labels": 3},
 }
 IMAGES = np.random.default_rng(0).random((2, 37, 41, 3)).astype(np.float32)

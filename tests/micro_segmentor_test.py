@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 import builders
 from builders import run_dir
+from builders.micro_segmentor import DefectMean
 
 INVERTED = ("expand", "expand_norm", "depthwise", "depthwise_norm", "project", "project_norm")
 
@@ -56,9 +58,61 @@ def test_one_head_alone_tells_types_apart():
     assert model.output["mask_logits"].shape[-1] == 3
 
 
-def test_unknown_way_up():
-    with pytest.raises(ValueError, match="`up` must be one of bilinear, transpose"):
-        builders.build("micro_segmentor", up="x")
+@pytest.mark.parametrize(
+    "arguments, valid",
+    [({"up": "x"}, "bilinear, transpose"), ({"label_pooling": "x"}, "image, defect")],
+)
+def test_unknown_argument(arguments, valid):
+    with pytest.raises(ValueError, match=f"`{next(iter(arguments))}` must be one of {valid}"):
+        builders.build("micro_segmentor", **arguments)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_mean_over_the_defect_is_that_of_a_loop(channels):
+    random = np.random.default_rng(0)
+    features = random.random((2, 3, 4, 5)).astype(np.float32)
+    logits = random.normal(0, 3, (2, 12, 16, channels)).astype(np.float32)
+    if channels == 1:
+        defect = 1 / (1 + np.exp(-logits[..., 0]))
+    else:
+        shares = np.exp(logits)
+        defect = 1 - shares[..., 0] / shares.sum(-1)
+    expected = np.zeros((2, 5))
+    for image in range(2):
+        total = 0.0
+        for row in range(3):
+            for column in range(4):
+                window = defect[image, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+                expected[image] += window.max() ** 2 * features[image, row, column]
+                total += window.max() ** 2
+        expected[image] /= total
+    np.testing.assert_allclose(DefectMean(4)(features, logits), expected, rtol=1e-4)
+
+
+def test_a_small_defect_has_the_features_of_its_crop():
+    random = np.random.default_rng(0)
+    features = random.random((1, 32, 32, 8)).astype(np.float32)
+    logits = np.full((1, 512, 512, 1), -6.0, np.float32)
+    logits[0, 200:220, 210:230] = 6.0
+    whole = DefectMean(16)(features, logits)
+    crop = DefectMean(16)(features[:, 8:20, 8:20], logits[:, 128:320, 128:320])
+    np.testing.assert_allclose(whole, crop, atol=0.01)
+    assert np.abs(features.mean((1, 2)) - crop).max() > 0.05  # which the mean of all has not
+
+
+@pytest.mark.parametrize("up", ["bilinear", "transpose"])
+def test_the_mean_over_the_defect_has_no_weights_and_does_not_teach_the_mask(up):
+    model = builders.build("micro_segmentor", base_filters=2, up=up, label_pooling="defect")
+    plain = builders.build("micro_segmentor", base_filters=2, up=up)
+    assert model.count_params() == plain.count_params()
+    image = tf.random.stateless_uniform((1, 48, 32, 3), (0, 0))
+    name = "mask_logits" if up == "transpose" else "mask_logits_small"
+    with tf.GradientTape() as tape:
+        label = tf.reduce_sum(model(image)["label_logits"] ** 2)
+    kernel, stem = model.get_layer(name).kernel.value, model.get_layer("stem").kernel.value
+    of_mask, of_stem = tape.gradient(label, [kernel, stem])
+    assert of_mask is None or not np.any(of_mask)
+    assert np.any(of_stem)
 
 
 @pytest.mark.parametrize("up", ["bilinear", "transpose"])
