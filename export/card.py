@@ -26,6 +26,7 @@ DATA_LICENCES = {
 FIGURES = {
     "images": "Test images",
     "defective": "of these defective",
+    "masked": "of the defective ones with a mask",
     "defect_iou": "IoU, mean over defective images",
     "defect_dice": "Dice, mean over defective images",
     "set_iou": "IoU, areas summed over the test set",
@@ -33,7 +34,6 @@ FIGURES = {
     "boundary_f1": "Boundary F1, mean over defective images",
     "mean_iou": "Mean IoU of the defect types, pixels of the test set",
     "mean_iou_with_background": "The same with the background as one more type",
-    "masked": "of these with a mask",
     "hits": "Defective images whose likeliest pixel is on the defect",
     "hit_rate": "Share of them among the defective images with a mask",
     "label_f1": "F1 of image labels, mean over the labels, of two labels that of the defect",
@@ -49,6 +49,7 @@ FIGURES = {
     "au_pro@0.05": "AU-PRO up to a false positive rate of 0.05",
     "pg@0.05": "Share of good images passed while 5 % of the defective ones are",
     "pb@0.05": "Share of defective images found while 5 % of the good ones are reported",
+    "pb@0.01": "The same while 1 % are: TPR at 1 % FPR",
     "tp": "Defective images found",
     "fn": "Defective images missed",
     "fp": "Good images reported",
@@ -107,6 +108,7 @@ def render(
         about=about.read_text().strip(),
         calibration=calibration,
         measured=_measured(metrics),
+        seen=metrics.get("seen", False),
         figures=_figures(metrics),
         licence=data_licence(recipe),
         weights=weights,
@@ -169,13 +171,29 @@ def _measured(metrics: dict) -> str:
 
 
 def _figures(metrics: dict) -> dict[str, str]:
-    elsewhere = ("threshold", "score_threshold", "map_note")  # above the table, or no figure
+    hidden = {"threshold", "score_threshold", "map_note", "seen"}  # above the table, or no figure
+    for group, names in _OF_GROUPS.items():  # of models that tell no labels apart, or draw no boxes
+        if not metrics.get(group):
+            hidden.update((group, *names))
+    confusion = metrics.get("pixel_confusion") or {"classes": [], "iou": []}
+    types = dict(list(zip(confusion["classes"], confusion["iou"]))[1:])  # without the background
+    if len(types) < 2:  # the mean over one type is the IoU of summed areas
+        hidden.update(("mean_iou", "mean_iou_with_background"))
+        types = {}
     names = [*(name for name in FIGURES if name in metrics), *sorted(set(metrics) - set(FIGURES))]
-    return {
+    figures = {
         FIGURES.get(name, f"`{name}`"): _number(metrics[name])
         for name in names
-        if name not in elsewhere and not isinstance(metrics[name], str | list | dict)
+        if name not in hidden and not isinstance(metrics[name], str | list | dict)
     }
+    return figures | {f"IoU of {name}": _number(iou) for name, iou in types.items()}
+
+
+# What only some models answer: the entry of the metrics that says so, and its figures.
+_OF_GROUPS = {
+    "labels": ("label_f1",),
+    "boxes": ("box_mean_iou", "box_recall@0.3", "box_precision@0.3"),
+}
 
 
 def _number(value) -> str:

@@ -10,30 +10,20 @@ beside the module of that version, and for each a JSON file that describes it, w
 import glob
 import os
 import pathlib
-import platform
-import statistics
 import tempfile
-import time
 
 import keras
 import numpy as np
 
 from builders import run_dir, runtimes
 from builders.atomic import write_json
-from builders.predictions import defect_probability, predictions
-from export import PRECISIONS
+from builders.predictions import predictions
+from export import PRECISIONS, check
 from export.archive import describe_file
 from export.writers import SUFFIXES, WRITERS
 
-# What must hold of the answers. At the edge of a defect a rounded weight may move a probability
-# far, so of lower precision it is the marked pixels that must agree; whether int8 is good enough
-# only true masks can tell, see `python -m zoo evaluate`.
-LARGEST_DIFFERENCE = {"float32": 1e-3, "float16": 1.0, "int8": 1.0}
-LEAST_AGREEMENT = {"float32": 0.99, "float16": 0.9, "int8": 0.9}
-SIZE = (512, 512)  # of the images that are timed, where sizes are free
 PACKAGES = "ai-edge-litert onnx onnxruntime openvino tf2onnx"  # `export` in setup.cfg
 MOST_IMAGES = 64  # that int8 is fitted to, and all is compared on
-SECONDS, LEAST_RUNS = 2.0, 5  # of the timing
 
 
 def write(
@@ -72,22 +62,19 @@ def write(
     """
     _check(format, precision, images)
     calibration = calibration or {}
-    size = image_size or (images[0].shape[:2] if images else SIZE)
+    size = image_size or (images[0].shape[:2] if images else check.SIZE)
     batch = _batch(images, size, model.inputs[0].shape[-1])
     full = _with_predictions(model, recipe, image_size)
     dimensions = "{}x{}.".format(*image_size) if image_size else ""
     path = pathlib.Path(f"{stem}.{dimensions}{precision}{SUFFIXES[format]}")
-    compared = [*batch] if image_size else [*batch, _odd(batch[0])]
-    expected = [_answers(full.predict_on_batch, image) for image in compared]
+    compared = [*batch] if image_size else [*batch, check.odd_part(batch[0])]
+    expected = [check.answers(full.predict_on_batch, image) for image in compared]
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as staging:
         staged = pathlib.Path(staging, path.name)
         run = _written(format, full, staged, precision, batch)
-        found = (_answers(run, image) for image in compared)
-        figures = _compared(expected, found, calibration.get("threshold", 0.5))
-        if not (  # NaN is no answer either
-            figures["max_difference"] <= LARGEST_DIFFERENCE[precision]
-            and figures["agreement"] >= LEAST_AGREEMENT[precision]
-        ):
+        found = (check.answers(run, image) for image in compared)
+        figures = check.compare(expected, found, calibration.get("threshold", 0.5))
+        if not check.agrees(figures, precision):
             raise ValueError(_other_answer(format, precision, image_size, figures))
         files = [staged, *filter(pathlib.Path.is_file, [staged.with_suffix(".bin")])]
         description = {
@@ -99,10 +86,7 @@ def write(
             "sha256": {file.name: describe_file(file)["sha256"] for file in files},
             **figures,
             "compared_on": f"{len(batch)} {'images' if images else 'image of noise'}",
-            "milliseconds": _milliseconds(run, batch[:1]),
-            "timed_at": list(size),
-            "cpu_cores": os.cpu_count(),
-            "machine": platform.machine(),
+            **check.timing(run, batch[:1]),
             "recipe": recipe,
             "calibration": calibration,
         }
@@ -166,7 +150,7 @@ def _check(format, precision, images):
 def _batch(images, size, channels) -> np.ndarray:
     """Float32 [B, H, W, C] in [0, 1]: the middles of the images, or noise."""
     if not images:
-        return np.random.default_rng(0).random((1, *size, channels), np.float32)
+        return check.noise(size, channels)
     return np.stack([_middle(image, size) for image in images]).astype(np.float32) / 255.0
 
 
@@ -178,12 +162,6 @@ def _middle(image, size):
             f"Received: {image.shape[0]}x{image.shape[1]}"
         )
     return image[top : top + size[0], left : left + size[1]]
-
-
-def _odd(image):
-    """A part of an image, of odd height and width: what networks have to pad."""
-    height, width = (side - side // 3 - 1 | 1 for side in image.shape[:2])
-    return image[:height, :width]
 
 
 def _with_predictions(model, recipe, image_size) -> keras.Model:
@@ -211,26 +189,6 @@ def _written(format, full, path, precision, batch) -> runtimes.Run:
         ) from error
 
 
-def _answers(run, image) -> dict[str, np.ndarray]:
-    return {key: np.asarray(value) for key, value in run(image[None]).items()}
-
-
-def _compared(expected, found, threshold) -> dict:
-    """The largest difference of any probability, and the IoU of the marked pixels."""
-    differences, both, either = [], 0, 0
-    for right, answer in zip(expected, found):
-        if any(np.shape(answer.get(key)) != value.shape for key, value in right.items()):
-            return {"max_difference": float("inf"), "agreement": 0.0}
-        differences += [np.abs(answer[key] - right[key]).max() for key in ("mask", "score")]
-        marked = [defect_probability(each["mask"]) > threshold for each in (right, answer)]
-        both += np.logical_and(*marked).sum()
-        either += np.logical_or(*marked).sum()
-    return {
-        "max_difference": float(np.max(differences)),
-        "agreement": float(both / either) if either else 1.0,
-    }
-
-
 def _other_answer(format, precision, image_size, figures) -> str:
     fix = "" if image_size else " Some networks need a fixed size there: set --image_size."
     return (
@@ -238,14 +196,3 @@ def _other_answer(format, precision, image_size, figures) -> str:
         f"{figures['max_difference']:.2g} of a probability and with an IoU of the marked pixels of "
         f"{figures['agreement']:.4f}, so nothing was written.{fix}"
     )
-
-
-def _milliseconds(run, image) -> float:
-    """The median time of one image, after one to warm up."""
-    run(image)
-    times: list[float] = []
-    while len(times) < LEAST_RUNS or sum(times) < SECONDS:
-        start = time.perf_counter()
-        run(image)
-        times.append(time.perf_counter() - start)
-    return round(1000 * statistics.median(times), 2)

@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from builders.atomic import write_json
+from builders.predictions import predictions
 from builders.run_dir import RECIPE_FILE, load_model
-from export import card, saved_model
+from export import card, check, saved_model
 from export.archive import describe_file, describe_folder, write_archive
 from export.versions import check_handle, published_versions, read_manifest, version_paths
 
@@ -22,7 +23,16 @@ from export.versions import check_handle, published_versions, read_manifest, ver
 CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
 ENVIRONMENT_FILE = "environment.json"
-LISTED_FIGURES = ("images", "defective", "defect_iou", "image_auroc", "tpr", "tnr")
+LISTED_FIGURES = (
+    "images",
+    "defective",
+    "defect_iou",
+    "mean_iou",
+    "image_auroc",
+    "pb@0.01",
+    "tpr",
+    "tnr",
+)
 NOT_CALIBRATED = {"threshold": 0.5, "score_threshold": 0.5}
 
 
@@ -148,6 +158,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
         score_threshold=thresholds["score_threshold"],
         assets=[page_in_module, *filter(pathlib.Path.is_file, documents)],
     )
+    checked = _checked(run["model"], paths["module"], thresholds["threshold"])
     write_archive(paths["module"], paths["archive"])
     manifest = {
         "handle": handle,
@@ -160,6 +171,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
         "dataset": run["recipe"]["dataset"],
         "data_licence": card.data_licence(run["recipe"]),
         "figures": {name: run["metrics"].get(name) for name in LISTED_FIGURES},
+        **checked,
         "archive": {"file": paths["archive"].name, **describe_file(paths["archive"])},
         "files": describe_folder(paths["module"]),
         "exported_with": {
@@ -171,6 +183,27 @@ def _write_files(run, paths, *, handle, version) -> dict:
     }
     write_json(paths["manifest"], manifest)
     return manifest
+
+
+def _checked(model, path, threshold) -> dict:
+    """Loads the module, compares its answers with those of the model, and times it.
+
+    Raises:
+      ValueError: they differ.
+    """
+    channels = model.inputs[0].shape[-1]
+    size = tuple(known or free for known, free in zip(model.inputs[0].shape[1:3], check.SIZE))
+    image = check.noise(size, channels)
+    module = tf.saved_model.load(str(path))
+    found = check.answers(module, image[0])
+    expected = check.answers(lambda image: predictions(model(image)), image[0])
+    figures = check.compare([expected], [found], threshold)
+    if not check.agrees(figures, "float32"):
+        raise ValueError(
+            "The module answers otherwise than the model, by up to "
+            f"{figures['max_difference']:.2g} of a probability, so nothing was written."
+        )
+    return {**figures, **check.timing(module, image)}
 
 
 def _read_json(path) -> dict:

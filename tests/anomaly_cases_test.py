@@ -210,6 +210,7 @@ def test_plant_rates():
     # 2 of 40 may be missed or rejected: the third lowest defect, the third highest good part
     assert result["pg@0.05"] == np.mean(good < bad[2])
     assert result["pb@0.05"] == np.mean(bad > good[-3])
+    assert result["pb@0.01"] == np.mean(bad > good[-1])  # 1 % of 40 good parts is none
 
 
 def test_image_scores_may_be_given():

@@ -39,6 +39,7 @@ def quick_writer(monkeypatch):
         (path / "weight").write_bytes(model.get_weights()[0].tobytes())
 
     monkeypatch.setattr(publish_module.saved_model, "write", write)
+    monkeypatch.setattr(publish_module, "_checked", lambda model, path, threshold: {})
 
 
 def content_of(folder):
@@ -154,6 +155,7 @@ def test_failed_writer_leaves_nothing(run, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(publish_module.saved_model, "write", write)
+    monkeypatch.setattr(publish_module, "_checked", lambda model, path, threshold: {})
     with pytest.raises(OSError, match="disk full"):
         publish(run, tmp_path)
     assert content_of(tmp_path) == {}

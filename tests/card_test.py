@@ -73,6 +73,44 @@ def test_other_outputs_and_figures():
     assert "Colour files are turned to grey" not in text
 
 
+def test_figures_that_the_model_has_alone(model):
+    table = {"classes": ["background", "defect"], "iou": [0.99, 0.5]}
+    metrics = {
+        **METRICS,
+        "mean_iou": 0.5,
+        "labels": None,
+        "label_f1": None,
+        "boxes": None,
+        "box_mean_iou": None,
+        "seen": False,
+        "pixel_confusion": table,
+    }
+    text = render(model, metrics=metrics)
+    for words in (
+        "F1 of image labels",
+        "`labels`",
+        "best, mean",
+        "Mean IoU",
+        "`seen`",
+        "learnt from",
+    ):
+        assert words not in text
+    table = {"classes": ["background", "hole", "cut"], "iou": [0.99, 0.5, None]}
+    metrics |= {"labels": {"macro_f1": 0.25}, "label_f1": 0.25, "pixel_confusion": table}
+    text = render(model, metrics=metrics)
+    assert (
+        "| F1 of image labels, mean over the labels, of two labels that of the defect | 0.2500 |"
+        in text
+    )
+    assert "| Mean IoU of the defect types, pixels of the test set | 0.5000 |" in text
+    assert "| IoU of hole | 0.5000 |" in text and "| IoU of cut | undefined |" in text
+
+
+def test_says_when_the_images_were_seen(model):
+    text = render(model, metrics={**METRICS, "seen": True})
+    assert "learnt from some of these images" in text and "No test image chose" not in text
+
+
 def test_builder_without_a_page(model):
     with pytest.raises(ValueError, match=r"Write export/cards/new_net\.md"):
         render(model, {**RECIPE, "builder": "new_net"})

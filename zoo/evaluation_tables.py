@@ -30,6 +30,7 @@ RATES = (
     "image_ap",
     "pg@0.05",
     "pb@0.05",
+    "pb@0.01",
     "pixel_auroc",
     "pixel_ap",
     "au_pro",

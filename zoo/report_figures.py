@@ -25,6 +25,11 @@ FIGURES = {
         "The highest share of defective images found while at most 5 % of the good ones are "
         "rejected.",
     ),
+    "pb@0.01": (
+        "Defects found at 1\u00a0% alarms",
+        "The same while at most 1 % are: TPR at 1 % FPR. With fewer than 100 good images, none may "
+        "be.",
+    ),
     "pixel_auroc": (
         "Pixel AUROC",
         "How often a defect pixel scores higher than a good one. Near 1 even for poor masks, "

@@ -16,6 +16,7 @@ FIGURES = (
     "image_ap",
     "pg@0.05",
     "pb@0.05",
+    "pb@0.01",
     "pixel_auroc",
     "pixel_ap",
     "au_pro@0.3",

@@ -101,6 +101,7 @@ def _figures(metrics) -> dict[str, str]:
         **{name: f"of {regions}, saturating" for name in metrics if name.startswith("au_spro")},
         "pg@0.05": "of good images pass while 5 % of the defective ones do",
         "pb@0.05": "of defective images are found while 5 % of the good ones are rejected",
+        "pb@0.01": "the same while 1 % are",
         "defect_iou": "mean of the defective images",
         "set_iou": "of all pixels together",
         "boundary_f1": "of outlines, mean of the defective images",

@@ -18,6 +18,7 @@ from zoo.metrics.score_histogram import ScoreHistogram, SortedScores
 
 GOOD = "good"
 PLANT_RATE = 0.05  # miss rate of PG and false alarm rate of PB
+STRICT_RATE = 0.01  # false alarm rate of a second PB: TPR at 1 % FPR
 
 
 class AnomalyEvaluator:
@@ -138,12 +139,12 @@ class AnomalyEvaluator:
           `pixel_ap`, `au_pro@L` for each limit; `au_spro@L` where saturation areas were given;
           `pg@0.05`, the highest share of good images passed while at most 5 % of the defective ones
           are missed, and `pb@0.05`, the highest share of defective images found while at most 5 %
-          of the good ones are rejected; all in [0, 1], NaN where undefined. `reasons`: why a figure
-          is NaN, by its name. `bounds`: how far off it may be at most; empty in exact mode.
-          `per_image`: `file_name`, `label`, `defective`, `score`, `pixels`, `defect_pixels`,
-          `regions`, and the share that it adds to `pixel_auroc` and `pro@L`, means over its pixels
-          and regions. `per_region`: `file_name`, `region`, `area` in pixels, `box`
-          [ymin, xmin, ymax, xmax] in [0, 1], `pro@L`.
+          of the good ones are rejected, `pb@0.01` the same at 1 %; all in [0, 1], NaN where
+          undefined. `reasons`: why a figure is NaN, by its name. `bounds`: how far off it may be
+          at most; empty in exact mode. `per_image`: `file_name`, `label`, `defective`, `score`,
+          `pixels`, `defect_pixels`, `regions`, and the share that it adds to `pixel_auroc` and
+          `pro@L`, means over its pixels and regions. `per_region`: `file_name`, `region`, `area` in
+          pixels, `box` [ymin, xmin, ymax, xmax] in [0, 1], `pro@L`.
 
         Raises:
           ValueError: there is no image.
@@ -151,11 +152,13 @@ class AnomalyEvaluator:
         image_scores, defective, images, pixels, overlap = self._rankings()
         pro = {f"pro@{limit:g}": overlap.pro(limit) for limit in self.pro_limits}
         passed, found = plant_rates(image_scores, defective, PLANT_RATE)
+        _, found_strictly = plant_rates(image_scores, defective, STRICT_RATE)
         figures = {
             "image_auroc": images.auroc(),
             "image_ap": images.average_precision(),
             f"pg@{PLANT_RATE:g}": (passed, 0.0),
             f"pb@{PLANT_RATE:g}": (found, 0.0),
+            f"pb@{STRICT_RATE:g}": (found_strictly, 0.0),
             "pixel_auroc": pixels.auroc(),
             "pixel_ap": pixels.average_precision(),
             **{f"au_{name}": _mean(*values) for name, values in pro.items()},
