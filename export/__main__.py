@@ -33,8 +33,15 @@ IMAGES = flags.DEFINE_list(
     "images", [], "PNG or JPEG files or globs, to fit int8 to and to compare formats on."
 )
 VERSION = flags.DEFINE_integer(
-    "version", None, "Version to write; without it the next free one.", lower_bound=1
+    "version",
+    None,
+    "Version to write or to package; without it the next free one, or the newest.",
+    lower_bound=1,
 )
+MODULE = flags.DEFINE_string("module", None, "Handle of a published module.")
+HUB = flags.DEFINE_enum("hub", None, ("kaggle", "huggingface"), "Where it shall be uploaded.")
+OWNER = flags.DEFINE_string("owner", None, "Your name there, or your organisation's.")
+OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to write; it must not exist.")
 HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to serve on; 0.0.0.0 answers everybody.")
 PORT = flags.DEFINE_integer("port", 8500, "Port to serve on.", lower_bound=0, upper_bound=65535)
 
@@ -47,6 +54,9 @@ USAGE = """Usage: python -m export COMMAND [flags]
            python -m export convert --run=runs/my_run --format=onnx
            python -m export convert --run=runs/my_run --format=litert --precision=int8 \
                --image_size=512,512 --images='parts/good/*.png'
+  package  lays a published module out for Kaggle Models or Hugging Face, and says how to upload it
+           python -m export package --module=tiny_unet/dagm2007/class_1 --hub=huggingface \
+               --owner=me --output_dir=upload
   serve    serves a folder of modules to hub.load and to browsers
            python -m export serve --modules_dir=modules --port=8500
 
@@ -110,6 +120,25 @@ def _image_size() -> tuple[int, int] | None:
     return height, width
 
 
+def package() -> None:
+    required = {"module": MODULE, "hub": HUB, "owner": OWNER, "output_dir": OUTPUT_DIR}
+    if missing := [f"--{name}" for name, flag in required.items() if not flag.value]:
+        raise ValueError(f"Give the flags {', '.join(missing)} as well.")
+
+    from export.hubs import lay_out
+
+    commands = lay_out(
+        MODULES_DIR.value,
+        MODULE.value,
+        version=VERSION.value,
+        hub=HUB.value,
+        owner=OWNER.value,
+        output_dir=OUTPUT_DIR.value,
+    )
+    print(f"written: {OUTPUT_DIR.value}\nRead its page and licence once more, then upload it by")
+    print("\n".join(f"  {command}" for command in commands))
+
+
 def serve() -> None:
     from export.serve import make_server
 
@@ -122,7 +151,7 @@ def serve() -> None:
             print("stopped")
 
 
-COMMANDS = {"convert": convert, "serve": serve}
+COMMANDS = {"convert": convert, "package": package, "serve": serve}
 
 
 def main(argv) -> int:

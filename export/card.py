@@ -93,30 +93,38 @@ def render(
             f"Builder {recipe['builder']!r} has no page. Write export/cards/{about.name}: where "
             "the architecture comes from, its licence, its use and its limits."
         )
-    environment = jinja2.Environment(
+    found = predictions(model.output)
+    return (
+        environment()
+        .get_template("module.md.j2")
+        .render(
+            handle=handle,
+            version=version,
+            recipe=recipe,
+            about=about.read_text().strip(),
+            calibration=calibration,
+            measured=_measured(metrics),
+            seen=metrics.get("seen", False),
+            figures=_figures(metrics),
+            licence=data_licence(recipe),
+            weights=weights,
+            size=_size(recipe["image_size"]),
+            parameters=model.count_params(),
+            channels=model.inputs[0].shape[-1],
+            mask_channels=found["mask"].shape[-1],
+            outputs={name: _output(name, value, recipe) for name, value in found.items()},
+        )
+    )
+
+
+def environment() -> jinja2.Environment:
+    """Of the templates in `CARDS`."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(CARDS),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-    )
-    found = predictions(model.output)
-    return environment.get_template("module.md.j2").render(
-        handle=handle,
-        version=version,
-        recipe=recipe,
-        about=about.read_text().strip(),
-        calibration=calibration,
-        measured=_measured(metrics),
-        seen=metrics.get("seen", False),
-        figures=_figures(metrics),
-        licence=data_licence(recipe),
-        weights=weights,
-        size=_size(recipe["image_size"]),
-        parameters=model.count_params(),
-        channels=model.inputs[0].shape[-1],
-        mask_channels=found["mask"].shape[-1],
-        outputs={name: _output(name, value, recipe) for name, value in found.items()},
     )
 
 

@@ -181,8 +181,9 @@ def test_bad_arguments(run, tmp_path):
     "words, message",
     [
         ([], "python -m export convert --run="),
-        (["upload"], "must be one of convert, serve. Received: upload"),
+        (["upload"], "must be one of convert, package, serve. Received: upload"),
         (["convert"], "Flag --run must name one run directory"),
+        (["package", "--hub=kaggle"], "Give the flags --module, --owner, --output_dir as well"),
         (["serve", "--modules_dir=no such folder"], "must be a folder of modules"),
     ],
 )

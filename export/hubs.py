@@ -1,0 +1,152 @@
+"""Lays a published module out as Kaggle Models or Hugging Face want it, ready to upload.
+
+    <output_dir>/model-metadata.json                              Kaggle: the model, a variation
+    <output_dir>/tensorFlow2/<class>/model-instance-metadata.json of it, and its files
+    <output_dir>/tfLite/<class>/...                               the same of its LiteRT files
+
+    <output_dir>/README.md saved_model.pb variables/ assets/      Hugging Face: page and files
+
+Nothing is uploaded here: `lay_out` returns the commands of each hub that do it.
+"""
+
+import pathlib
+import shutil
+import tarfile
+
+from builders.atomic import replacing, write_json
+from export.card import environment
+from export.versions import other_formats, published_versions, read_manifest, version_paths
+
+# The licence of weights, which is that of their images where it binds what is made of them: name on
+# Kaggle, name on Hugging Face. Data sets that are not here have no clear licence.
+FREE = ("Apache 2.0", "apache-2.0")
+NOT_COMMERCIAL = ("CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0")
+LICENCES = {
+    "dagm2007": FREE,
+    "dagm_synthetic": FREE,
+    "image_mask_folder": FREE,
+    "kolektor_sdd": NOT_COMMERCIAL,
+    "mvtec_ad": NOT_COMMERCIAL,
+}
+
+
+def lay_out(
+    modules_dir, handle: str, *, version: int | None = None, hub: str, owner: str, output_dir
+) -> list[str]:
+    """Writes the folder that a hub takes, whole or not at all.
+
+    Args:
+      modules_dir: the folder of published modules.
+      handle: of the module.
+      version: of the module; None means the newest one.
+      hub: a key of `HUBS`: "kaggle" or "huggingface".
+      owner: the user or organisation on that hub.
+      output_dir: the folder to write; it must not exist.
+
+    Returns:
+      The command lines that upload it.
+
+    Raises:
+      ValueError: the hub is unknown, the version is not published, the folder exists, or the
+        module's images have no clear licence.
+    """
+    if hub not in HUBS:
+        raise ValueError(f"Argument `hub` must be one of {', '.join(HUBS)}. Received: {hub!r}")
+    published = published_versions(modules_dir, handle)
+    version = version or max(published, default=None)
+    if version not in published:
+        raise ValueError(f"{handle} has the versions {published} in {modules_dir}, not {version}.")
+    paths = version_paths(modules_dir, handle, version)
+    manifest = read_manifest(modules_dir, handle, version)
+    dataset = manifest["dataset"].split("/")[0]
+    if dataset not in LICENCES:
+        raise ValueError(
+            f"{handle} learnt from {dataset}, whose licence is {manifest['data_licence']}: its "
+            "weights may not be published. Publish recipe and results, and let others train it."
+        )
+    output_dir = pathlib.Path(output_dir)
+    if output_dir.exists():
+        raise ValueError(f"Argument `output_dir` must not exist yet. Received: {output_dir}")
+    output_dir.parent.mkdir(parents=True, exist_ok=True)
+    others = other_formats(modules_dir, handle, version)
+    with replacing(output_dir) as folder:
+        return HUBS[hub](manifest, paths, others, LICENCES[dataset], owner, folder, output_dir)
+
+
+def _kaggle(manifest, paths, others, licence, owner, folder, output_dir):
+    family, _, name = manifest["handle"].rpartition("/")
+    model, variation = _slug(family), _slug(name)
+    page = paths["card"].read_text()
+    folder.mkdir()
+    write_json(
+        folder / "model-metadata.json",
+        {
+            "ownerSlug": owner,
+            "title": family,
+            "slug": model,
+            "subtitle": "Finds surface defects, pixel by pixel",
+            "isPrivate": True,
+            "description": page,
+            "publishTime": "",
+            "provenanceSources": manifest["dataset"],
+        },
+    )
+    frameworks = {"tensorFlow2": []}
+    if lite := [file for file in others if ".tflite" in file.suffixes]:
+        frameworks["tfLite"] = lite
+    commands = [f"kaggle models create -p {output_dir}"]
+    for framework, files in frameworks.items():
+        place = folder / framework / variation
+        if framework == "tensorFlow2":
+            _unpack(paths["archive"], place)
+        else:
+            _copy(files, place)
+        write_json(
+            place / "model-instance-metadata.json",
+            {
+                "ownerSlug": owner,
+                "modelSlug": model,
+                "instanceSlug": variation,
+                "framework": framework,
+                "overview": f"Learnt from {manifest['dataset']}, {manifest['data_licence']}",
+                "usage": page,
+                "licenseName": licence[0],
+                "fineTunable": framework == "tensorFlow2",
+                "trainingData": [manifest["dataset"]],
+                "modelInstanceType": "Unspecified",
+                "baseModelInstance": "",
+                "externalBaseModelUrl": "",
+            },
+        )
+        path = output_dir / framework / variation
+        commands.append(f"kaggle models variations create -p {path} -r tar")
+    return commands
+
+
+def _hugging_face(manifest, paths, others, licence, owner, folder, output_dir):
+    _unpack(paths["archive"], folder)
+    _copy(others, folder)
+    template = environment().get_template("huggingface.md.j2")
+    page = template.render(manifest=manifest, licence=licence[1], page=paths["card"].read_text())
+    (folder / "README.md").write_text(page)
+    return [f"hf upload {owner}/{_slug(manifest['handle'])} {output_dir}"]
+
+
+def _slug(name: str) -> str:
+    """Letters, digits and hyphens, as hubs want names in addresses."""
+    return name.replace("_", "-").replace("/", "-")
+
+
+def _unpack(archive, folder):
+    with tarfile.open(archive) as members:
+        members.extractall(folder, filter="data")  # nothing outside of the folder
+
+
+def _copy(files, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copy(file, folder)
+
+
+# hub -> writer(manifest, paths, other formats, licence, owner, folder to write, its later name)
+HUBS = {"kaggle": _kaggle, "huggingface": _hugging_face}

@@ -1,0 +1,105 @@
+"""The folders that Kaggle Models and Hugging Face take, from a published module."""
+
+import json
+
+import pytest
+import tensorflow as tf
+from tiny_run import RECIPE, tiny_run
+
+from builders.atomic import write_json
+from export import hubs
+from export.publish import publish
+from export.versions import version_paths
+
+HANDLE = RECIPE["module"]
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hubs")
+    publish(tiny_run(folder / "run"), folder / "modules")
+    beside = version_paths(folder / "modules", HANDLE, 1)["manifest"]
+    for name in ("1.int8.tflite", "1.int8.tflite.json", "1.float32.onnx"):
+        beside.with_name(name).write_text(name)
+    return folder / "modules"
+
+
+def lay_out(modules, folder, hub, **arguments):
+    return hubs.lay_out(modules, HANDLE, hub=hub, owner="me", output_dir=folder, **arguments)
+
+
+def test_kaggle(modules, tmp_path):
+    folder = tmp_path / "upload"
+    assert lay_out(modules, folder, "kaggle") == [
+        f"kaggle models create -p {folder}",
+        f"kaggle models variations create -p {folder / 'tensorFlow2/class-4'} -r tar",
+        f"kaggle models variations create -p {folder / 'tfLite/class-4'} -r tar",
+    ]
+    model = json.loads((folder / "model-metadata.json").read_text())
+    assert (model["ownerSlug"], model["slug"]) == ("me", "tiny-unet-dagm2007")
+    assert model["isPrivate"] and "## Results" in model["description"]
+    place = folder / "tensorFlow2/class-4"
+    variation = json.loads((place / "model-instance-metadata.json").read_text())
+    names = ("modelSlug", "instanceSlug", "framework", "licenseName", "fineTunable")
+    assert [variation[name] for name in names] == [
+        "tiny-unet-dagm2007",
+        "class-4",
+        "tensorFlow2",
+        "Apache 2.0",
+        True,
+    ]
+    assert variation["trainingData"] == ["dagm2007/class_4"]
+    assert "mask" in tf.saved_model.load(str(place))(tf.zeros((1, 16, 16, 1)))
+    assert (folder / "tfLite/class-4/1.int8.tflite").read_text() == "1.int8.tflite"
+
+
+def test_hugging_face(modules, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    folder = tmp_path / "upload"
+    (command,) = lay_out(modules, folder, "huggingface", version=1)
+    assert command == f"hf upload me/tiny-unet-dagm2007-class-4 {folder}"
+    _, head, page = (folder / "README.md").read_text().split("---\n", 2)
+    facts = yaml.safe_load(head)
+    assert (facts["license"], facts["pipeline_tag"]) == ("apache-2.0", "image-segmentation")
+    (result,) = facts["model-index"][0]["results"]
+    assert {"type": "defect_iou", "value": 0.8125} in result["metrics"]
+    assert all(metric["value"] is not None for metric in result["metrics"])
+    assert page.lstrip() == version_paths(modules, HANDLE, 1)["card"].read_text() + "\n"
+    assert (folder / "1.float32.onnx").is_file()
+    assert "mask" in tf.saved_model.load(str(folder))(tf.zeros((1, 16, 16, 1)))
+
+
+@pytest.mark.parametrize("hub", hubs.HUBS)
+@pytest.mark.parametrize("dataset", ["neu_seg/strip", "magnetic_tile/tile", "msd/screen"])
+def test_weights_of_images_without_a_clear_licence_stay_here(dataset, hub, modules, tmp_path):
+    folder = tmp_path / "modules"
+    paths = version_paths(folder, HANDLE, 1)
+    paths["module"].parent.mkdir(parents=True)
+    manifest = json.loads(version_paths(modules, HANDLE, 1)["manifest"].read_text())
+    write_json(paths["manifest"], {**manifest, "dataset": dataset, "data_licence": "none stated"})
+    with pytest.raises(ValueError, match=f"{dataset.split('/')[0]}, whose licence is none stated"):
+        lay_out(folder, tmp_path / "upload", hub)
+    assert not (tmp_path / "upload").exists()
+
+
+def test_refuses_what_is_not_there_or_would_be_overwritten(modules, tmp_path):
+    with pytest.raises(ValueError, match=r"has the versions \[1\] in .*, not 2"):
+        lay_out(modules, tmp_path / "upload", "kaggle", version=2)
+    with pytest.raises(ValueError, match="must be one of kaggle, huggingface"):
+        lay_out(modules, tmp_path / "upload", "tfhub")
+    (tmp_path / "kept").write_text("kept")
+    with pytest.raises(ValueError, match="`output_dir` must not exist yet"):
+        lay_out(modules, tmp_path, "kaggle")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_nothing_is_left_of_a_layout_that_fails(modules, tmp_path, monkeypatch):
+    def fail(archive, folder):
+        folder.mkdir(parents=True)
+        raise OSError("no space left")
+
+    monkeypatch.setattr(hubs, "_unpack", fail)
+    for hub in hubs.HUBS:
+        with pytest.raises(OSError, match="no space left"):
+            lay_out(modules, tmp_path / "upload", hub)
+    assert not list(tmp_path.iterdir())
