@@ -8,7 +8,8 @@ _BUILDER_ARGS = {
     "flex_unet": {"base_filters": 16},
     "deeplab_v3_plus": {"backbone": "MobileNetV2"},
     "fast_unet": {"normalization": "batch"},
-    "micro_segmentor": {},
+    # From the mean of all pixels the label of a whole image is another than that of a crop.
+    "micro_segmentor": {"label_pooling": "defect"},
 }
 FINE_CROP = 200  # pixels; FastUNet folds smaller crops by 2 and larger ones by 4
 
@@ -190,6 +191,7 @@ def _fixel():
     recipe = _default("micro_segmentor", _MSD, channels=3, num_types=3)
     return {
         **recipe,
+        "builder_args": {**recipe["builder_args"], "label_pooling": "image"},
         "crop_size": None,
         "loss": "bce",
         "loss_weights": (3.0, 1.0),
