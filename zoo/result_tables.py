@@ -1,4 +1,7 @@
-"""The tables of results in the README, in Markdown, made of the files in `zoo/results`."""
+"""The tables of results in the README, in Markdown.
+
+They are made of the files in `zoo/results` and of the manifests in `zoo/pretrained`.
+"""
 
 import statistics
 from collections.abc import Callable
@@ -19,10 +22,23 @@ def kind(result: dict) -> str:
 
 def table(name: str, results: list[dict]) -> str:
     """One of `TABLES`, with a row for each result."""
-    columns = TABLES[name]
     rows = sorted(results, key=lambda r: (r["recipe"]["module"], r["recipe"]["name"]))
+    return _table(TABLES[name], rows)
+
+
+def module_table(manifests: list[dict]) -> str:
+    """The modules that come along, with a row for each manifest."""
+    return _table(_MODULE, manifests)
+
+
+def format_table(rows: list[dict]) -> str:
+    """What each format of a module costs and finds: rows of `zoo/results/formats.json`."""
+    return _table(_FORMAT, rows)
+
+
+def _table(columns, rows) -> str:
     lines = [list(columns), ["---"] * len(columns)]
-    lines += [[cell(result) for cell in columns.values()] for result in rows]
+    lines += [[cell(row) for cell in columns.values()] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -113,4 +129,38 @@ TABLES: dict[str, dict[str, Callable[[dict], str]]] = {
         "precision": _figure("box_precision@0.3"),
         **_LAST,
     },
+}
+
+
+def _value(name: str, digits: int = 3) -> Callable[[dict], str]:
+    """A figure of one module."""
+
+    def cell(row):
+        value = row.get("figures", row)[name]
+        return "undefined" if value is None else f"{value:.{digits}f}"
+
+    return cell
+
+
+_MODULE: dict[str, Callable[[dict], str]] = {
+    "module": lambda manifest: f"`{manifest['handle']}`",
+    "parameters": lambda manifest: f"{manifest['parameters']:,}",
+    "MB": lambda manifest: f"{manifest['archive']['bytes'] / 1e6:.1f}",
+    "test images, defective": lambda manifest: (
+        f"{manifest['figures']['images']}, {manifest['figures']['defective']}"
+    ),
+    "defect IoU": _value("defect_iou"),
+    "image AUROC": _value("image_auroc", 4),
+    "TPR at 1 % FPR": _value("pb@0.01"),
+    "ms": lambda manifest: f"{manifest['milliseconds']:.0f}",
+    "data": lambda manifest: manifest["data_licence"],
+}
+_FORMAT: dict[str, Callable[[dict], str]] = {
+    "module": lambda row: f"`{row['module']}`",
+    "format": lambda row: row["format"],
+    "precision": lambda row: row["precision"],
+    "MB": lambda row: f"{row['bytes'] / 1e6:.1f}",
+    "ms": lambda row: f"{row['milliseconds']:.0f}",
+    "defect IoU": _value("defect_iou"),
+    "image AUROC": _value("image_auroc", 4),
 }
