@@ -39,7 +39,7 @@ def quick_writer(monkeypatch):
         (path / "weight").write_bytes(model.get_weights()[0].tobytes())
 
     monkeypatch.setattr(publish_module.saved_model, "write", write)
-    monkeypatch.setattr(publish_module, "_checked", lambda model, path, threshold: {})
+    monkeypatch.setattr(publish_module, "_checked", lambda model, path: {})
 
 
 def content_of(folder):
@@ -126,6 +126,20 @@ def test_new_thresholds_are_new_content(run, tmp_path, quick_writer):
     assert publish(copy, tmp_path / "modules")[0]["version"] == 2
 
 
+def test_a_module_that_answers_otherwise_is_not_published(run, other_run, tmp_path, monkeypatch):
+    write, other = publish_module.saved_model.write, load_model(other_run)[0]
+    monkeypatch.setattr(
+        publish_module.saved_model,
+        "write",
+        lambda model, path, **attributes: write(other, path, **attributes),
+    )
+    with pytest.raises(
+        ValueError, match=r"otherwise than the model, in mask_logits, .*nothing was"
+    ):
+        publish(run, tmp_path)
+    assert not published_versions(tmp_path, HANDLE) and not list(tmp_path.rglob("*.pb"))
+
+
 @pytest.mark.parametrize("at", ["module", "archive", "card", "manifest"])
 def test_interrupted_export_publishes_nothing(run, tmp_path, quick_writer, monkeypatch, at):
     replace = os.replace
@@ -155,7 +169,7 @@ def test_failed_writer_leaves_nothing(run, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(publish_module.saved_model, "write", write)
-    monkeypatch.setattr(publish_module, "_checked", lambda model, path, threshold: {})
+    monkeypatch.setattr(publish_module, "_checked", lambda model, path: {})
     with pytest.raises(OSError, match="disk full"):
         publish(run, tmp_path)
     assert content_of(tmp_path) == {}

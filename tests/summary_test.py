@@ -5,7 +5,8 @@ import pathlib
 
 import pytest
 
-from zoo import result_tables, summary
+from export.writers import WRITERS
+from zoo import pretrained, result_tables, summary
 
 ROOT = pathlib.Path(__file__).parent.parent
 METRICS = {
@@ -91,6 +92,31 @@ def test_runs_that_lack_a_figure_say_how_to_get_it(tmp_path):
     (run / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(ValueError, match=r"before there was hit_rate: measure again.*--source="):
         summary.summarize([run])
+
+
+def test_a_figure_that_is_undefined_says_so():
+    figures = {"images": 9, "defective": 9, "defect_iou": 0.5, "image_auroc": None, "pb@0.01": None}
+    manifest = {
+        "handle": "a/b/c",
+        "parameters": 1234567,
+        "archive": {"bytes": 1_250_000},
+        "figures": figures,
+        "milliseconds": 9.6,
+        "data_licence": "CC0",
+    }
+    row = result_tables.module_table([manifest]).splitlines()[-1]
+    assert row == (
+        "| `a/b/c` | 1,234,567 | 1.2 | 9, 9 | 0.500 | undefined | undefined | 10 | CC0 |"
+    )
+
+
+def test_readme_shows_the_modules_and_their_formats():
+    readme = (ROOT / "README.md").read_text()
+    assert result_tables.module_table(pretrained.manifests()) in readme
+    rows = json.loads((ROOT / "zoo" / "results" / "formats.json").read_text())
+    assert result_tables.format_table(rows) in readme
+    known = {(row["format"], row["precision"]) for row in rows}
+    assert known >= set(WRITERS)
 
 
 def test_readme_shows_the_result_files():
