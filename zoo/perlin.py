@@ -56,9 +56,11 @@ def perlin_field(
     return np.float32(math.sqrt(2)) * field
 
 
-def turned(field: np.ndarray, degrees: float) -> np.ndarray:
-    """Turns a field float32 [H, W] about its centre; linear between pixels, 0 from outside."""
-    return np.asarray(Image.fromarray(field).rotate(degrees, Image.Resampling.BILINEAR))
+def turned(
+    field: np.ndarray, degrees: float, resampling: int = Image.Resampling.BILINEAR
+) -> np.ndarray:
+    """Turns a field float32 [H, W] about its centre; 0 comes from outside."""
+    return np.asarray(Image.fromarray(field).rotate(degrees, resampling))
 
 
 @functools.lru_cache(maxsize=256)

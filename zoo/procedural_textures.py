@@ -33,16 +33,12 @@ def clouds(rng, shape):
     shared = _octaves(rng, size, cells)
     own_share = rng.uniform()
     colors = _colors(rng, TABLE_COLORS, channels)
-    texture = np.empty(shape, np.uint8)
-    for channel in range(channels):
+    levels = []
+    for _ in range(channels):
         field = shared + own_share * _octaves(rng, size, cells)
         field -= field.min()
-        level = (field * (255 / max(field.max(), 1e-6))).astype(np.uint8)
-        table = np.interp(
-            np.arange(256), np.linspace(0, 255, TABLE_COLORS), colors[:, channel]
-        ).astype(np.uint8)
-        texture[..., channel] = table[level]
-    return texture
+        levels.append((field * (255 / max(field.max(), 1e-6))).astype(np.uint8))
+    return _colored(levels, colors)
 
 
 def stripes(rng, shape):
@@ -58,7 +54,8 @@ def stripes(rng, shape):
         across = (row * cosine)[:, None] - column * sine
         wave *= np.sin(np.float32(frequency[1]) * across)
     hardness = np.float32(rng.uniform(1, 20))
-    return _mixed(np.clip(0.5 + hardness * wave, 0, 1), _colors(rng, 2, channels))
+    level = np.clip(127.5 * (1 + hardness * wave), 0, 255).astype(np.uint8)
+    return _colored([level] * channels, _colors(rng, 2, channels))
 
 
 def voronoi(rng, shape):
@@ -80,10 +77,9 @@ def noise(rng, shape):
     *size, channels = shape
     spacing = rng.uniform(1, COARSEST_NOISE)
     coarse = [max(int(length / spacing), 1) for length in size]
-    low, high = _colors(rng, 2, channels).astype(float)
     values = rng.integers(0, 256, coarse, np.uint8)
-    soft = Image.fromarray(values).resize(size[::-1], Image.Resampling.BICUBIC)
-    texture = _mixed(np.asarray(soft, np.float32) / 255, np.stack([low, high]))
+    level = Image.fromarray(values).resize(size[::-1], Image.Resampling.BICUBIC)
+    texture = _colored([np.asarray(level)] * channels, _colors(rng, 2, channels))
     if rng.random() < 0.5:
         specks = rng.random(size, np.float32) < rng.uniform(0.005, 0.1)
         texture[specks] = _colors(rng, 1, channels)
@@ -101,10 +97,12 @@ def _octaves(rng, size, cells):
     return field
 
 
-def _mixed(share, colors):
-    """From the first colour, where `share` [H, W] is 0, to the second, where it is 1."""
-    first, second = colors.astype(np.float32)
-    return (first + share[..., None] * (second - first)).astype(np.uint8)
+def _colored(levels, colors):
+    """Takes the levels uint8 [H, W] of each channel to colours [n, C], the first to the last."""
+    places = np.linspace(0, 255, len(colors))
+    tables = [np.interp(np.arange(256), places, channel) for channel in colors.T]
+    channels = [table.astype(np.uint8)[level] for table, level in zip(tables, levels)]
+    return np.stack(channels, axis=-1)
 
 
 def _colors(rng, count, channels):

@@ -92,7 +92,7 @@ def transfusion_batch(
             texture = draw_texture(textures, rng, images[number])
             mask[number, ..., 0] = drawn.mask
             corrupted_mask[number, ..., 0] = drawn.corrupted
-            eps[number] = _signed(texture) * mask[number]
+            eps[number][drawn.mask] = _signed(texture[drawn.mask])
             redraws[number] = drawn.redraws
         if rng.random() < IMAGE_TURN_SHARE:
             parts = [array[number] for array in (x0, eps, mask, corrupted_mask)]
@@ -175,18 +175,16 @@ def _generator(seed, index) -> np.random.Generator:
 
 
 def _signed(image):
-    return image * np.float32(2 / 255) - np.float32(1)
+    signed = image * np.float32(2 / 255)
+    signed -= 1
+    return signed
 
 
 def _turn(arrays, degrees):
-    """Turns arrays [H, W, ...] of one size in place: the nearest pixel, 0 from outside."""
-    height, width = arrays[0].shape[:2]
-    number = np.arange(1, height * width + 1, dtype=np.int32).reshape(height, width)
-    source = np.asarray(Image.fromarray(number).rotate(degrees, Image.Resampling.NEAREST))
-    inside = (source > 0)[..., None]
+    """Turns arrays float32 [H, W, C] in place: the nearest pixel, 0 from outside."""
     for array in arrays:
-        pixels = array.reshape(height * width, -1)
-        array[...] = np.where(inside, pixels[source - 1], 0)
+        for channel in np.moveaxis(array, -1, 0):
+            channel[:] = perlin.turned(channel, degrees, Image.Resampling.NEAREST)
 
 
 # Thresholds of the corrupted mask. Above the highest value of the field, the lowest ones may still
