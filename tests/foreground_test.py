@@ -49,10 +49,14 @@ def test_otsu_finds_what_is_too_faint_for_the_tolerance():
     assert overlap(foreground.find_foreground(picture(168, 190, noise=1.0)), DISC) > 0.97
 
 
-def test_a_speck_in_a_corner_is_no_ground():
-    image = picture(60, 200)
-    image[0, 0] = 0
-    assert overlap(foreground.find_foreground(image), DISC) > 0.93
+def test_ground_is_like_a_corner_and_connected_to_it():
+    unlike = np.full((4, 6), 99.0)
+    first = np.zeros((4, 6))
+    first[:, 3] = 99  # a wall
+    ground = foreground._connected_ground([first, unlike, unlike, unlike])
+    np.testing.assert_array_equal(ground, np.arange(6) < np.full((4, 1), 3))
+    first[0, 0] = 99  # a speck
+    assert not foreground._connected_ground([first, unlike, unlike, unlike]).any()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -97,6 +101,8 @@ def test_masks_of_ones_own_count_everywhere(tmp_path):
     assert masks[1].all()
     with pytest.raises(ValueError, match=r"`mask_dir` must be a folder.*Received: nowhere"):
         foreground.foreground_masks(images, ["a", "b"], dataset="msd/screen", mask_dir="nowhere")
+    with pytest.raises(ValueError, match=r"`mask_dir` must hold masks.*such as a.png"):
+        foreground.foreground_masks(images, ["a.jpg", "b"], dataset="x", mask_dir=tmp_path)
 
 
 @pytest.mark.skipif("ZOO_DATA_DIR" not in os.environ, reason="ZOO_DATA_DIR is not set")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from absl import logging
+from PIL import Image
 from scipy import ndimage
 
 from zoo.ground_truth import read_mask
@@ -56,14 +57,14 @@ def foreground_masks(
       file_names: of the images, as the data set has them.
       dataset: name/config; all of an image is marked in those of `SURFACES`.
       mask_dir: folder of masks of your own, PNG files under the names of the images, in which the
-        part is white; it counts in every data set, and images without a file get a mask by
-        `find_foreground`.
+        part is white; images that have none there are marked as without the folder.
 
     Returns:
       bool [N, H, W], `MARGIN` beyond the part.
 
     Raises:
-      ValueError: `mask_dir` is missing, or a mask in it is unreadable or not black and white.
+      ValueError: `mask_dir` is missing or has no mask of any image, or a mask is unreadable or not
+        black and white.
     """
     if mask_dir is not None and not pathlib.Path(mask_dir).is_dir():
         raise ValueError(
@@ -74,11 +75,13 @@ def foreground_masks(
     surface = SURFACES.get(name, ())
     filled = surface is True or config in surface
     masks = np.ones(images.shape[:3], bool)
-    not_found = []
+    num_own, not_found = 0, []
     for mask, image, file_name in zip(masks, images, file_names):
         own = mask_dir and pathlib.Path(mask_dir, file_name).with_suffix(".png")
         if own and own.is_file():
-            found = _resized(read_mask(own), mask.shape)
+            size = mask.shape[::-1]
+            found = Image.fromarray(read_mask(own)).resize(size, Image.Resampling.NEAREST)
+            num_own += 1
         elif filled:
             continue
         else:
@@ -87,6 +90,11 @@ def foreground_masks(
             not_found.append(file_name)
         else:
             mask[:] = ndimage.binary_dilation(found, np.ones((MARGIN, MARGIN)))
+    if mask_dir is not None and not num_own:
+        raise ValueError(
+            "Argument `mask_dir` must hold masks under the names of the images, such as "
+            f"{pathlib.Path(file_names[0]).with_suffix('.png')}. Received: {mask_dir}"
+        )
     if not_found:
         logging.warning(
             "No part was told from its ground in %d of %d images (%s%s): anomalies may lie "
@@ -155,11 +163,3 @@ def _otsu_threshold(values):
     above, sum_above = below[-1] - below, sum_below[-1] - sum_below
     difference = sum_below / np.maximum(below, 1) - sum_above / np.maximum(above, 1)
     return edges[1:][np.argmax(below * above * difference**2)]
-
-
-def _resized(mask, shape):
-    """Takes the nearest pixel of a mask for each of `shape`."""
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(int) for old, new in zip(mask.shape, shape)
-    )
-    return mask[rows[:, None], columns]

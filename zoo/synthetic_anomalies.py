@@ -116,6 +116,8 @@ def with_anomalies(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lays an anomaly of random opacity over each image, for networks that learn masks.
 
+    Where a texture happens to look like the image, the mask marks what cannot be seen.
+
     Args:
       images: uint8 [B, H, W, C] of good parts, C 1 or 3.
       foregrounds: bool [B, H, W], where anomalies may lie; see `zoo.foreground`.
