@@ -20,7 +20,7 @@ from zoo.textures import Textures, draw_texture
 THRESHOLD = 0.5  # of a field in -1..1: where it is beyond, in either direction, is the anomaly
 MOST_REDRAWS = 10  # of a mask that is empty
 FIELD_TURN = 90.0  # degrees to either side
-IMAGE_TURN = 20.0
+IMAGE_TURN = 20.0  # the same, of image and masks together
 IMAGE_TURN_SHARE = 0.3  # of the images of a batch
 OPACITY = (0.2, 1.0)  # of an anomaly that a student learns
 
@@ -60,7 +60,7 @@ def transfusion_batch(
 ) -> dict[str, np.ndarray]:
     """Makes a training batch of TransFusion: anomalies in the first half, none in the second.
 
-    One in `IMAGE_TURN_SHARE` is turned as a whole. The original turns blended images; without
+    Three in ten are turned as a whole. The original turns blended images; without
     interpolation, turning what they are blended from is the same.
 
     Args:
