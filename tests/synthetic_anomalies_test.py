@@ -90,10 +90,10 @@ def test_a_seed_and_an_index_decide_an_anomaly_whatever_the_order_and_worker():
 def test_seed_and_index_change_it():
     images = np.repeat(good_images((1, 32, 32, 1)), 2, axis=0)
     results = [
-        batch(images, indices=indices, seed=seed)["eps"][0]
+        batch(images, indices=indices, seed=seed)["anomaly"][0]
         for indices, seed in (([0, 1], 0), ([7, 1], 0), ([0, 1], 9))
     ]
-    assert len({eps.tobytes() for eps in results}) == 3
+    assert len({anomaly.tobytes() for anomaly in results}) == 3
 
 
 @settings(max_examples=40, deadline=None)
@@ -108,14 +108,14 @@ def test_what_holds_in_every_batch(size, height, width, channels, seed):
     images = good_images((size, height, width, channels), seed)
     foregrounds = np.random.default_rng(seed).random((size, height, width)) < 0.7
     made = batch(images, foregrounds=foregrounds, seed=seed)
-    assert made["x0"].shape == made["eps"].shape == images.shape
+    assert made["normal"].shape == made["anomaly"].shape == images.shape
     assert made["mask"].shape == made["corrupted_mask"].shape == (*images.shape[:3], 1)
-    assert np.abs(made["x0"]).max() <= 1 and np.abs(made["eps"]).max() <= 1
-    assert not made["eps"][np.broadcast_to(made["mask"] == 0, images.shape)].any()
+    assert np.abs(made["normal"]).max() <= 1 and np.abs(made["anomaly"]).max() <= 1
+    assert not made["anomaly"][np.broadcast_to(made["mask"] == 0, images.shape)].any()
     for name in ("mask", "corrupted_mask"):
         assert set(np.unique(made[name])) <= {0, 1} and made[name].dtype == np.float32
     clean = slice((size + 1) // 2, None)
-    for name in ("eps", "mask", "corrupted_mask", "redraws"):
+    for name in ("anomaly", "mask", "corrupted_mask", "redraws"):
         assert not made[name][clean].any()
     pasted, mask = paste(images, foregrounds=foregrounds)
     changed = (pasted != images).any(axis=-1)
@@ -131,11 +131,11 @@ def test_half_a_batch_stays_clean_and_the_odd_one_does_not():
 
 def test_images_that_are_not_turned_are_kept_and_three_in_ten_are():
     images = good_images((400, 16, 16, 1))
-    x0 = batch(images)["x0"]
-    kept = np.isclose((x0 + 1) * 127.5, images, atol=1e-3).all(axis=(1, 2, 3))
+    normal = batch(images)["normal"]
+    kept = np.isclose((normal + 1) * 127.5, images, atol=1e-3).all(axis=(1, 2, 3))
     assert 1 - kept[:200].mean() == pytest.approx(0.3, abs=0.1)
     assert 1 - kept[200:].mean() == pytest.approx(0.3, abs=0.1)
-    assert (x0[~kept][:, 0, 0] == 0).any()  # a corner from outside: grey
+    assert (normal[~kept][:, 0, 0] == 0).any()  # a corner from outside: grey
 
 
 def test_all_of_a_batch_is_turned_together():
@@ -144,10 +144,10 @@ def test_all_of_a_batch_is_turned_together():
     foregrounds[:, 4:20, 10:28] = True
     images = np.where(foregrounds, 255, 0)[..., None].astype(np.uint8)
     made = batch(images, foregrounds=foregrounds)
-    turned = (made["x0"] == 0).any(axis=(1, 2, 3))
+    turned = (made["normal"] == 0).any(axis=(1, 2, 3))
     assert 10 < turned[:60].sum() < 30
     for name in ("mask", "corrupted_mask"):
-        assert made[name][turned].any() and (made["x0"][made[name] > 0] == 1).all()
+        assert made[name][turned].any() and (made["normal"][made[name] > 0] == 1).all()
 
 
 def test_the_share_of_masks():

@@ -71,8 +71,8 @@ def transfusion_batch(
       textures: from `zoo.textures.find_textures`.
 
     Returns:
-      A dict of `x0` float32 [B, H, W, C], the images in [-1, 1]; `eps`, the same of the texture, 0
-      beside the anomaly; `mask` and `corrupted_mask` float32 [B, H, W, 1], 0 or 1; and
+      A dict of `normal` float32 [B, H, W, C], the images in [-1, 1]; `anomaly`, the same of the
+      texture, 0 beside the mask; `mask` and `corrupted_mask` float32 [B, H, W, 1], 0 or 1; and
       `redraws` int [B], how often a mask was empty and drawn anew. The odd image of a batch is
       among those with anomalies.
 
@@ -80,8 +80,8 @@ def transfusion_batch(
       ValueError: the images are not uint8, or shapes do not fit.
     """
     _check(images, foregrounds, indices)
-    x0 = _signed(images)
-    eps = np.zeros_like(x0)
+    normal = _signed(images)
+    anomaly = np.zeros_like(normal)
     mask = np.zeros((*images.shape[:3], 1), np.float32)
     corrupted_mask = np.zeros_like(mask)
     redraws = np.zeros(len(images), int)
@@ -92,14 +92,14 @@ def transfusion_batch(
             texture = draw_texture(textures, rng, images[number])
             mask[number, ..., 0] = drawn.mask
             corrupted_mask[number, ..., 0] = drawn.corrupted
-            eps[number][drawn.mask] = _signed(texture[drawn.mask])
+            anomaly[number][drawn.mask] = _signed(texture[drawn.mask])
             redraws[number] = drawn.redraws
         if rng.random() < IMAGE_TURN_SHARE:
-            parts = [array[number] for array in (x0, eps, mask, corrupted_mask)]
+            parts = [array[number] for array in (normal, anomaly, mask, corrupted_mask)]
             _turn(parts, rng.uniform(-IMAGE_TURN, IMAGE_TURN))
     return {
-        "x0": x0,
-        "eps": eps,
+        "normal": normal,
+        "anomaly": anomaly,
         "mask": mask,
         "corrupted_mask": corrupted_mask,
         "redraws": redraws,
