@@ -15,6 +15,7 @@ from builders.fast_unet import fast_unet
 from builders.flex_unet import flex_unet
 from builders.micro_segmentor import micro_segmentor
 from builders.tiny_unet import tiny_unet
+from builders.transfusion import transfusion
 from builders.unet import unet
 from builders.vgg16_cam import vgg16_cam
 
@@ -24,6 +25,7 @@ BUILDERS = {
     "flex_unet": flex_unet,
     "micro_segmentor": micro_segmentor,
     "tiny_unet": tiny_unet,
+    "transfusion": transfusion,
     "unet": unet,
     "vgg16_cam": vgg16_cam,
 }

@@ -3,7 +3,7 @@
 import math
 
 import keras
-from keras import layers, ops
+from keras import initializers, layers, ops
 
 MOST_GROUPS = 8  # of a group normalisation; fewer where they do not divide the channels
 
@@ -164,11 +164,11 @@ def pad_to_multiple(image, multiple: int):
     return PadToMultiple(multiple, dtype="float32", name="pad")(image)
 
 
-def crop_like(padded, image):
+def crop_like(padded, image, name="mask_logits_crop"):
     """Undoes `pad_to_multiple` on an output [B, H', W', K], given the image before padding."""
     if padded.shape[1:3] == image.shape[1:3] and None not in image.shape[1:3]:
         return padded
-    return CropLike(name="mask_logits_crop", dtype="float32")(padded, image)
+    return CropLike(name=name, dtype="float32")(padded, image)
 
 
 def stretch_to_multiple(image, multiple: int):
@@ -222,3 +222,13 @@ def conv_norm_relu(
     )(x)
     x = normalize(x, normalization, f"{name}_norm")
     return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def uniform(fan_in: int):
+    """PyTorch's start of kernels and biases, for parity: uniform within 1 / sqrt(fan_in)."""
+    return initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
+
+
+def uniform_by_fan_in():
+    """`uniform` of the fan-in that Keras counts itself."""
+    return initializers.VarianceScaling(1 / 3, "fan_in", "uniform")

@@ -1,7 +1,7 @@
 """Micro-segmentor: a small U-Net of inverted residuals that also names the image's defect."""
 
 import keras
-from keras import initializers, layers, ops
+from keras import layers, ops
 
 from builders import blocks
 from builders.predictions import defect_probability, mask_probabilities
@@ -74,7 +74,7 @@ def micro_segmentor(
             3,
             strides=2,
             use_bias=False,
-            kernel_initializer=_uniform_by_fan_in(),
+            kernel_initializer=blocks.uniform_by_fan_in(),
             name=f"{name}_upconv",
         )(x)
         x = layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_upconv_crop")(x)
@@ -115,8 +115,8 @@ def micro_segmentor(
         x = DefectMean(pixels, name="label_defect_mean", dtype="float32")(deep, x)
     labels = layers.Dense(
         num_labels,
-        kernel_initializer=_uniform_by_fan_in(),
-        bias_initializer=_uniform(x.shape[-1]),
+        kernel_initializer=blocks.uniform_by_fan_in(),
+        bias_initializer=blocks.uniform(x.shape[-1]),
         name="label_logits",
         dtype="float32",
     )(x)
@@ -161,7 +161,7 @@ def _inverted_residual(x, filters, expansion, name, *, strides=1):
         strides=strides,
         use_bias=False,
         # Keras counts the channels into the fan-in of a depthwise kernel, of which each sees one.
-        depthwise_initializer=_uniform(9),
+        depthwise_initializer=blocks.uniform(9),
         name=f"{name}_depthwise",
     )(x)
     x = _norm_silu(x, f"{name}_depthwise")
@@ -176,8 +176,8 @@ def _conv(x, filters, name, *, kernel_size=1, use_bias=False, **kwargs):
         filters,
         kernel_size,
         use_bias=use_bias,
-        kernel_initializer=_uniform_by_fan_in(),
-        bias_initializer=_uniform(x.shape[-1] * kernel_size**2),
+        kernel_initializer=blocks.uniform_by_fan_in(),
+        bias_initializer=blocks.uniform(x.shape[-1] * kernel_size**2),
         name=name,
         **kwargs,
     )(x)
@@ -186,13 +186,3 @@ def _conv(x, filters, name, *, kernel_size=1, use_bias=False, **kwargs):
 def _norm_silu(x, name):
     x = blocks.normalize(x, "batch", f"{name}_norm")
     return layers.Activation("silu", name=f"{name}_silu")(x)
-
-
-def _uniform(fan_in):
-    """PyTorch's start of kernels and biases, for parity: uniform within 1 / sqrt(fan_in)."""
-    return initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
-
-
-def _uniform_by_fan_in():
-    """`_uniform` of the fan-in that Keras counts itself."""
-    return initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
