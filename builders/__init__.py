@@ -4,8 +4,9 @@ Every builder takes `image_shape` (H, W, C), H and W may be None. Those of masks
 the number of mask channels: 1 means defect against good, K > 1 means background and K - 1 defect
 types. Those of image labels take `num_labels`, good first. Input is float32 [B, H, W, C] in [0, 1];
 output is a dict with a subset of `mask_logits` [B, H, W, K], `label_logits` [B, L], `cam`
-[B, h, w, L], whose cells divide the image evenly, `box` [B, N, 4] and `box_heat` [B, N]; float32
-under every dtype policy.
+[B, h, w, L], whose cells divide the image evenly, `box` [B, N, 4] and `box_heat` [B, N],
+`anomaly_map` [B, H, W], of which the mask has the probabilities, and `reconstruction` [B, H, W, 3];
+float32 under every dtype policy.
 """
 
 import keras

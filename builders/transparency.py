@@ -68,7 +68,7 @@ def marked(mask_logit):
 def logits(probability):
     """What the sigmoid turns into these probabilities, kept finite."""
     probability = ops.clip(probability, LEAST, 1 - LEAST)
-    return ops.log(probability) - ops.log1p(-probability)
+    return ops.log(probability) - ops.log(1 - probability)
 
 
 @keras.saving.register_keras_serializable("defect_zoo")

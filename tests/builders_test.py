@@ -2,6 +2,7 @@
 
 import json
 
+import every_builder_test
 import keras
 import numpy as np
 import pytest
@@ -19,11 +20,14 @@ PARAMETERS = {
     "flex_unet": 7_803_985,
     "micro_segmentor": 522_773,
     "tiny_unet": 1_850_305,
+    "transfusion": 54_559_559,
     "unet": 7_768_353,
     "vgg16_cam": 14_715_714,
 }
 # Where labels tell types apart, a mask has a channel for each label.
 CLASSES = {"vgg16_cam": "num_labels", "micro_segmentor": "num_labels"}
+# A defect of any type is all that it knows, and its published size takes a minute for a step.
+SMALL = {"transfusion": every_builder_test.SMALL["transfusion"]}
 
 
 def random_image(*shape, seed=0):
@@ -42,11 +46,12 @@ def test_parameters(name):
 @pytest.mark.parametrize("name", builders.BUILDERS)
 @pytest.mark.parametrize("size", [(32, 48), (61, 45), (1, 9)])
 def test_output(name, size):
-    classes = {CLASSES.get(name, "num_classes"): 4}
-    model = builders.build(name, image_shape=(None, None, 3), **classes)
+    arguments = SMALL.get(name) or {CLASSES.get(name, "num_classes"): 4}
+    model = builders.build(name, image_shape=(None, None, 3), **arguments)
     outputs = predictions(model(random_image(2, *size, 3)))
-    assert outputs["mask"].shape == (2, *size, 4)
-    np.testing.assert_allclose(ops.sum(outputs["mask"], axis=-1), 1.0, atol=1e-5)
+    assert outputs["mask"].shape == (2, *size, 1 if name in SMALL else 4)
+    if name not in SMALL:
+        np.testing.assert_allclose(ops.sum(outputs["mask"], axis=-1), 1.0, atol=1e-5)
     assert np.isfinite(ops.convert_to_numpy(outputs["mask_logits"])).all()
     assert outputs["score"].shape == (2,)
 
@@ -54,7 +59,7 @@ def test_output(name, size):
 @pytest.mark.parametrize("name", builders.BUILDERS)
 def test_every_weight_learns(name):
     keras.utils.set_random_seed(0)
-    model = builders.build(name, image_shape=(32, 32, 1))
+    model = builders.build(name, image_shape=(32, 32, 1), **SMALL.get(name, {}))
     before = model.get_weights()
     losses = dict.fromkeys(model.output, "mse")
     model.compile(keras.optimizers.SGD(1.0), losses, jit_compile=False)
@@ -66,7 +71,9 @@ def test_every_weight_learns(name):
         for variable, old in zip(model.weights, before)
         if np.array_equal(ops.convert_to_numpy(variable), old)
     ]
-    assert not still
+    # The network in a loop answers as after training, so nothing moves its statistics there.
+    moving = ["mask_norm/moving_mean", "mask_norm/moving_variance"]
+    assert still == (moving if name == "transfusion" else [])
 
 
 def test_original_tiny_unet_has_its_published_size():

@@ -26,13 +26,22 @@ SMALL = {
         "num_classes": 1,
         "label_pooling": "defect",
     },
+    "transfusion": {
+        "base_filters": 32,
+        "multipliers": [1, 2],
+        "attention": [False, True],
+        "num_blocks": 1,
+        "stem_stride": 2,
+        "num_steps": 4,
+    },
     "vgg16_cam": {"backbone": "MobileNetV3Small", "num_labels": 3},
 }
 IMAGES = np.random.default_rng(0).random((2, 37, 41, 3)).astype(np.float32)
 
 
 def arguments(name):
-    classes = {"tiny_unet": {"num_classes": 1}, "vgg16_cam": {}}.get(name, {"num_classes": 3})
+    few = {"tiny_unet": {"num_classes": 1}, "transfusion": {}, "vgg16_cam": {}}
+    classes = few.get(name, {"num_classes": 3})
     return {"image_shape": [None, None, 3], **classes, **SMALL[name]}
 
 
