@@ -66,6 +66,51 @@ def bounding_box(mask: np.ndarray) -> list[float] | None:
     return [float(rows[0] / height), float(columns[0] / width), *map(float, ends)]
 
 
+def judge(predictor, outputs: dict, index: int) -> tuple[np.ndarray, dict]:
+    """Judges one image by the thresholds of a predictor.
+
+    Args:
+      predictor: see `predict_files`.
+      outputs: of its `predict`.
+      index: of the image in its batch.
+
+    Returns:
+      The index mask uint8 [H, W], and a dict from `score` to `boxes`, as `predict_files` has them.
+    """
+    score = float(outputs["score"][index])
+    mask = index_mask(outputs["mask"][index], predictor.threshold)
+    defect = score > predictor.score_threshold
+    pixels = int(np.count_nonzero(mask))
+    names = predictor.class_names
+    return mask, {
+        "score": score,
+        "defect": defect,
+        "label": defect_type(names, outputs, index, mask) if defect else names[0],
+        "defect_pixels": pixels,
+        "defect_fraction": pixels / mask.size,
+        "box": bounding_box(mask),
+        **({"boxes": _boxes(outputs, index) if defect else []} if "box" in outputs else {}),
+    }
+
+
+def overlay_of(image: np.ndarray, mask: np.ndarray, row: dict, class_names) -> np.ndarray:
+    """Draws what was found in an image, with a legend below.
+
+    Args:
+      image: uint8 [H, W, C], C 1 or 3.
+      mask: index mask uint8 [H, W].
+      row: of the image, from `judge`.
+      class_names: good first.
+
+    Returns:
+      uint8 [H', W', 3]; the image keeps its place at the top left.
+    """
+    overlay = pictures.overlay_types(image, mask)
+    for box in row.get("boxes", []):
+        overlay = pictures.with_box(overlay, box["box"])
+    return pictures.with_legend(overlay, class_names[1:])
+
+
 def _predict(predictor, inputs, output_dir, batch_size, skip_broken_images) -> Iterator[dict]:
     output_dir.mkdir(parents=True, exist_ok=True)
     broken = []
@@ -111,40 +156,20 @@ def _read(file: pathlib.Path, channels: int):
 
 
 def _write_result(predictor, item: image_files.Input, image, outputs, index, output_dir) -> dict:
-    score = float(outputs["score"][index])
-    mask = index_mask(outputs["mask"][index], predictor.threshold)
-    defect = score > predictor.score_threshold
-    boxes = _boxes(outputs, index) if defect else []
+    mask, row = judge(predictor, outputs, index)
+    overlay = overlay_of(image, mask, row, predictor.class_names)
     written = [
         image_files.result_path(output_dir, item.stem, ending)
         for ending in image_files.RESULT_ENDINGS
     ]
-    overlay = pictures.overlay_types(image, mask)
-    for box in boxes:
-        overlay = pictures.with_box(overlay, box["box"])
-    overlay = pictures.with_legend(overlay, predictor.class_names[1:])
     for path, content in zip(
         written, (pictures.index_png_bytes(mask), pictures.png_bytes(overlay))
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_bytes(content)
-    pixels = int(np.count_nonzero(mask))
-    names = predictor.class_names
-    return {
-        "file": str(item.file),
-        "score": score,
-        "defect": defect,
-        "label": defect_type(names, outputs, index, mask) if defect else names[0],
-        "defect_pixels": pixels,
-        "defect_fraction": pixels / mask.size,
-        "box": bounding_box(mask),
-        **({"boxes": boxes} if "box" in outputs else {}),
-        **{
-            name: path.relative_to(output_dir).as_posix()
-            for name, path in zip(("mask", "overlay"), written)
-        },
-    }
+    paths = (path.relative_to(output_dir).as_posix() for path in written)
+    return {"file": str(item.file), **row, **dict(zip(("mask", "overlay"), paths))}
 
 
 def _boxes(outputs, index) -> list[dict]:
