@@ -1,11 +1,23 @@
 """A page in a headless Chromium, for tests."""
 
+import base64
+import io
 import json
+import os
+import pathlib
 import shutil
 import time
 
+import numpy as np
+import pytest
+from PIL import Image
+
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
+needs_browser = pytest.mark.skipif(
+    BROWSER is None or DRIVER is None,
+    reason="no chromium or chromedriver: apt-get install chromium chromium-driver",
+)
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -31,19 +43,14 @@ def start_browser(profile):
     return webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
 
 
-class Page:
-    """An opened report."""
+class Tab:
+    """The browser's only tab, and what tests do to any page in it."""
 
-    def __init__(self, driver, path):
+    def __init__(self, driver):
         self.driver = driver
         self.screen(1280, 900)
+        driver.get("about:blank")
         driver.get_log("performance")  # forgets what the page before asked for
-        start = time.perf_counter()
-        driver.get(path.as_uri())
-        self.run("document.querySelector('.card').scrollIntoView()")
-        self.wait("drawings.size > 0")
-        self.seconds = time.perf_counter() - start
-        self.data = json.loads(self.run("return document.querySelector('#data').textContent"))
 
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -62,6 +69,43 @@ class Page:
     def text(self, selector):
         return self.find(selector).text
 
+    def screen(self, width, height, mobile=False):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def prefer(self, scheme):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def screenshot(self, name, folder):
+        """Writes a PNG to `$ZOO_ARTIFACTS_DIR`, else to `folder`."""
+        folder = pathlib.Path(os.environ.get("ZOO_ARTIFACTS_DIR") or folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        assert self.driver.save_screenshot(str(folder / f"{name}.png"))
+
+    def requested(self):
+        """The addresses that were asked for since this tab was made or they were last asked for."""
+        rows = self.driver.get_log("performance")
+        messages = [json.loads(row["message"])["message"] for row in rows]
+        return [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+
+
+class Page(Tab):
+    """An opened report."""
+
+    def __init__(self, driver, path):
+        super().__init__(driver)
+        start = time.perf_counter()
+        driver.get(path.as_uri())
+        self.run("document.querySelector('.card').scrollIntoView()")
+        self.wait("drawings.size > 0")
+        self.seconds = time.perf_counter() - start
+        self.data = json.loads(self.run("return document.querySelector('#data').textContent"))
+
     def press(self, slider, key):
         """Presses a key on a slider and returns the threshold it has moved to."""
         self.find(slider).send_keys(key)
@@ -76,10 +120,7 @@ class Page:
             ".map((card) => find('figcaption', card).textContent)"
         )
 
-    def screen(self, width, height, mobile=False):
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
-    def prefer(self, scheme):
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+def decode(address):
+    """The pixels of a data address."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition("base64,")[2]))))

@@ -1,15 +1,8 @@
 """The report in a real browser: what its sliders show is compared with NumPy."""
 
-import base64
-import io
-import json
-import os
-import pathlib
-
 import numpy as np
 import pytest
-from browser_page import BROWSER, DRIVER, Page, start_browser
-from PIL import Image
+from browser_page import Page, decode, needs_browser
 from report_data import CALIBRATION, HISTORY, THRESHOLDS, measure
 from scipy import ndimage
 
@@ -21,17 +14,7 @@ from zoo.recipes import get_recipe
 
 SECONDS = 3.0  # from the call to the first pictures
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None or DRIVER is None,
-    reason="no chromium or chromedriver: apt-get install chromium chromium-driver",
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    driver = start_browser(tmp_path_factory.mktemp("profile"))
-    yield driver
-    driver.quit()
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +134,6 @@ def test_boxes_are_drawn(page):
     assert not green[height // 2, 3 * width // 8]
 
 
-def decode(address):
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition("base64,")[2]))))
-
-
 def drawn(page, canvas):
     """What the first card shows, uint8 [H, W, 3]."""
     return decode(page.run(f"return document.querySelector('{canvas}').toDataURL()"))[..., :3]
@@ -203,15 +182,10 @@ def test_print_draws_what_was_never_in_view(page):
     assert page.run("return drawings.size") == 14
 
 
-def test_phone_dark_and_no_network(page):
+def test_phone_dark_and_no_network(page, tmp_path):
     def background():
         return page.run("return getComputedStyle(document.body).backgroundColor")
 
-    folder = pathlib.Path(
-        os.environ.get("ZOO_ARTIFACTS_DIR") or page.run("return location.pathname")
-    )
-    folder = folder.parent if folder.suffix else folder
-    folder.mkdir(parents=True, exist_ok=True)
     colors = set()
     for name, width, height, mobile, scheme in (
         ("desktop", 1280, 900, False, "light"),
@@ -223,17 +197,12 @@ def test_phone_dark_and_no_network(page):
         page.run("document.querySelector('.panel').scrollIntoView()")
         page.wait("[...visible].every((card) => drawings.has(card))")
         assert page.run("return document.documentElement.scrollWidth") <= width
-        assert page.driver.save_screenshot(str(folder / f"report_{name}.png"))
+        page.screenshot(f"report_{name}", tmp_path)
         colors.add(background())
     page.prefer("light")
     assert len(colors) == 2
     assert page.driver.get_log("browser") == []  # no error, and nothing that the policy forbids
-    messages = [json.loads(row["message"])["message"] for row in page.driver.get_log("performance")]
-    asked = [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
+    asked = page.requested()
     assert asked and all(url.startswith(("file:", "data:")) for url in asked)
 
 

@@ -1,7 +1,8 @@
-"""The small data set that several tests learn from."""
+"""What several tests use: a small data set, and a browser."""
 
 import pytest
 import tensorflow_datasets as tfds
+from browser_page import start_browser
 
 import tfds_datasets
 
@@ -15,3 +16,10 @@ def data_dir(tmp_path_factory):
         download_config=tfds.download.DownloadConfig(max_examples_per_split=120)
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()

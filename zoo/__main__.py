@@ -79,6 +79,9 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_list("images", [], "Image files, folders or globs, with commas between.")
 flags.DEFINE_string("output_dir", None, "Folder that receives the results.")
+flags.DEFINE_integer(
+    "port", 7860, "Port of the demo, on this machine alone.", lower_bound=1, upper_bound=65535
+)
 flags.DEFINE_string("checkpoint", None, "Path of a TensorFlow 1 checkpoint.")
 flags.DEFINE_enum("peer", None, ["torch"], "Also time the same network in PyTorch.")
 

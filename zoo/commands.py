@@ -6,8 +6,10 @@ help come at once.
 
 import dataclasses
 import fnmatch
+import functools
 import json
 import pathlib
+import threading
 from collections.abc import Iterator
 
 from absl import logging
@@ -89,7 +91,7 @@ def calibrate(options) -> Iterator[str]:
         rules = {name: rule or "best_f1" for name, rule in rules.items()}
         calibration = measure.calibrate_maps(*_maps(options), **rules, **_map_options(options))
     else:
-        predictor = _predictor(options)
+        predictor = _predictor(options, _required(options, "source"))
         calibration = measure.calibrate_predictor(
             predictor, _dataset(predictor, options), split=options.split, **rules
         )
@@ -106,7 +108,7 @@ def evaluate(options) -> Iterator[str]:
         known = {"calibration": _calibration(options)}
         evaluation = measure.measure_maps(*_maps(options), **known, **_map_options(options))
     else:
-        predictor = _predictor(options)
+        predictor = _predictor(options, _required(options, "source"))
         known = {"recipe": predictor.recipe, "calibration": predictor.calibration}
         evaluation = measure.measure_predictor(
             predictor,
@@ -126,39 +128,26 @@ def evaluate(options) -> Iterator[str]:
         yield "Add --output_dir=FOLDER to keep metrics.json and the report."
 
 
-def _predictor(options):
-    """The model of --source, with the thresholds of --calibration and the tiles of --tile_size.
+def _predictor(options, source: str, *, tile_size=None):
+    """The model of a source, with the thresholds of --calibration and the tiles of --tile_size.
 
-    It sees images at the size that it learnt from.
+    It sees images at the size that it learnt from. Where there is no flag, `tile_size` is that of
+    models of masks that see images at their own size.
     """
     from zoo.predictor import at_size, load_predictor
-    from zoo.tiling import averages_images, network_of, padding_multiple, tiled
+    from zoo.tiling import by_tiles, learnt_masks
 
-    predictor = load_predictor(_required(options, "source"), options.modules_dir)
-    if options.calibration is not None:
+    predictor = load_predictor(source, options.modules_dir)
+    image_size = predictor.recipe.get("image_size")
+    if options.calibration is not None and source == options.source:
         predictor = predictor._replace(calibration=_calibration(options))
     if options.tile_size is not None:
-        if predictor.recipe.get("loss", "") is None:
-            raise ValueError(
-                "Flag --tile_size is for models that learnt masks: the labels of this one, "
-                f"{predictor.recipe['module']}, belong to whole images."
-            )
-        network = network_of(predictor.recipe)
-        if averages_images(network):
-            logging.warning(
-                "%s averages over the whole image, and with --tile_size over each tile: its answer "
-                "is not that of the whole image, whatever the --tile_overlap.",
-                predictor.recipe["module"],
-            )
-        tile = tuple(int(side) for side in options.tile_size)
-        predict = tiled(
-            predictor.predict,
-            tile=tile,
-            overlap=options.tile_overlap,
-            multiple=padding_multiple(network),
-        )
-        predictor = predictor._replace(predict=predict)
-    if image_size := predictor.recipe.get("image_size"):
+        tile_size = tuple(int(side) for side in options.tile_size)
+    elif image_size or not learnt_masks(predictor):
+        tile_size = None
+    if tile_size is not None:
+        predictor = by_tiles(predictor, tile=tile_size, overlap=options.tile_overlap)
+    if image_size:
         predictor = predictor._replace(predict=at_size(predictor.predict, image_size))
     return predictor
 
@@ -196,13 +185,24 @@ def predict(options) -> Iterator[str]:
 
     output_dir = _required(options, "output_dir")
     images = _required(options, "images")
+    predictor = _predictor(options, _required(options, "source"))
     for row in predict_files(
-        _predictor(options),
-        images,
-        output_dir,
-        skip_broken_images=options.skip_broken_images,
+        predictor, images, output_dir, skip_broken_images=options.skip_broken_images
     ):
         yield json.dumps(row)
+
+
+def demo(options) -> Iterator[str]:
+    from zoo.demo import LARGE, module_names, serving
+
+    names = module_names(options.modules_dir, options.source)
+    load = functools.partial(_predictor, options, tile_size=LARGE)
+    with serving(names, load, options.port) as address:
+        yield f"demo    {address}"
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            yield "stopped"
 
 
 def import_nvidia(options) -> Iterator[str]:
@@ -291,6 +291,7 @@ COMMANDS = {
     "calibrate": calibrate,
     "evaluate": evaluate,
     "predict": predict,
+    "demo": demo,
     "import_nvidia": import_nvidia,
     "statistics": statistics,
     "summarize": summarize,

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+from absl import logging
 
 from builders import run_dir
 from builders.blocks import PadToMultiple
 from builders.predictions import defect_probability
+from zoo.predictor import Predictor
 
 BATCH_PIXELS = 2**20  # tiles are batched up to this many pixels
 TRIM = 1 / 3  # share of the overlap next to a cut that counts nothing: there the tile lacks context
@@ -88,6 +90,36 @@ def tiled(
         return {"mask": mask, "score": defect_probability(mask).max(axis=(1, 2))}
 
     return predict_tiled
+
+
+def by_tiles(predictor: Predictor, *, tile: tuple[int, int], overlap: int) -> Predictor:
+    """Makes a model of masks predict large images by tiles that suit its network, see `tiled`.
+
+    Raises:
+      ValueError: it learnt labels of whole images, or a tile does not suit the network.
+    """
+    module = predictor.recipe.get("module")
+    if not learnt_masks(predictor):
+        raise ValueError(
+            f"Flag --tile_size is for models that learnt masks: the labels of this one, {module}, "
+            "belong to whole images."
+        )
+    network = network_of(predictor.recipe)
+    if averages_images(network):
+        logging.warning(
+            "%s averages over the whole image, and over each tile of a large one: its answer is "
+            "not that of the whole image, whatever the --tile_overlap.",
+            module,
+        )
+    multiple = padding_multiple(network)
+    return predictor._replace(
+        predict=tiled(predictor.predict, tile=tile, overlap=overlap, multiple=multiple)
+    )
+
+
+def learnt_masks(predictor: Predictor) -> bool:
+    """Whether a model learnt where defects are, rather than labels of whole images."""
+    return predictor.recipe.get("loss", "") is not None
 
 
 def network_of(recipe: dict) -> keras.Model:
