@@ -1,5 +1,6 @@
 """The demo page: its figures are those of `predict`, and moving a threshold asks no network."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -7,15 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 import urllib.request
 
 import numpy as np
 import pytest
-from gradio_client import Client, handle_file
 from made_predictors import boxed, bright, free_port, made, save, served_demo, spot, two_types
 from PIL import Image
 
-from zoo import answers, demo, pictures, pretrained
+from zoo import answers, commands, demo, pictures, pretrained
 from zoo.predict import predict_files
 from zoo.predictor import load_predictor
 
@@ -122,7 +123,7 @@ def test_without_gradio(monkeypatch):
 @pytest.fixture(scope="module")
 def served():
     """Of `served_demo`; at the end nothing is left, and nobody else was asked for anything."""
-    variables = (demo.CACHE_VARIABLE, "no_proxy")
+    variables = (demo.CACHE_VARIABLE, demo.OFFLINE_VARIABLE, "no_proxy")
     hosts, before = set(), [os.environ.get(name) for name in variables]
     places = {"socket.connect": 1, "socket.getaddrinfo": 0}
 
@@ -148,7 +149,9 @@ def port_of(address):
 
 @pytest.fixture
 def client(served, tmp_path):
-    return Client(served[0], download_files=tmp_path, verbose=False, analytics_enabled=False)
+    from gradio_client import Client  # after the page, which keeps it offline
+
+    return Client(served[0], download_files=tmp_path, verbose=False)
 
 
 def test_it_listens_on_loopback_alone(served):
@@ -161,6 +164,8 @@ def test_it_listens_on_loopback_alone(served):
 
 
 def test_the_page_over_http(served, client, tmp_path):
+    from gradio_client import handle_file
+
     _, seen = served
     asked = len(seen["spots"])
     part = handle_file(save(tmp_path / "part.png", spot()))
@@ -181,11 +186,33 @@ def test_the_page_over_http(served, client, tmp_path):
 
 
 def test_what_is_no_image_is_named(client, tmp_path):
+    from gradio_client import handle_file
+
     (tmp_path / "notes.png").write_text("not an image")
     part = handle_file(tmp_path / "notes.png")
     overlay, heat, text = client.predict("spots", part, 0.5, 0.5, api_name="/look")
     assert overlay is heat is None
-    assert text.startswith("notes.png is truncated or no image") and "Traceback" not in text
+    assert text == (
+        "notes.png is truncated or no image of 8 or 16 bits (unknown format). Replace the file, or "
+        "leave it out."
+    )
+
+
+def test_large_images_are_predicted_by_tiles(monkeypatch):
+    kept = []
+
+    @contextlib.contextmanager
+    def serving(names, load, port):
+        kept.append(load)
+        yield "address"
+
+    monkeypatch.setattr(demo, "serving", serving)
+    flags = {"source": FAST, "modules_dir": "modules", "calibration": None, "port": 1}
+    options = types.SimpleNamespace(**flags, tile_size=None, tile_overlap=128)
+    assert next(commands.demo(options)) == "demo    address"
+    predict = kept[0](FAST).predict
+    assert "peak" in predict(np.zeros((1, 64, 1024, 1), np.uint8))
+    assert "peak" not in predict(np.zeros((1, 64, 1040, 1), np.uint8))  # tiles have none
 
 
 def test_command(tmp_path):

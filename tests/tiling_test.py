@@ -152,3 +152,9 @@ def test_trained_networks_agree_with_their_tiles(builder, arguments, overlap, to
 def test_labels_average_without_touching_the_mask():
     assert not tiling.averages_images(builders.build("micro_segmentor", num_labels=3))
     assert tiling.averages_images(builders.build("unet", normalization="group", base_filters=4))
+
+
+def test_labels_of_whole_images_have_no_tiles():
+    labels = predictor.Predictor(None, {"module": "vgg16_cam/mvtec_ad/screw", "loss": None}, {})
+    with pytest.raises(ValueError, match=r"models that learnt masks.*vgg16_cam/mvtec_ad/screw"):
+        tiling.by_tiles(labels, tile=(64, 64), overlap=16)

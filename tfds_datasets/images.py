@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import numpy as np
 from absl import logging
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -58,8 +58,10 @@ def decode_image(content: bytes, *, name: str, channels: int = 1) -> np.ndarray:
             image = ImageOps.exif_transpose(image)
             pixels = _to_uint8(image, channels, name)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Pillow's own words name a place in memory
+        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
         raise BrokenImageError(
-            f"{name} is truncated or no image of 8 or 16 bits ({error}). Replace the file, or "
+            f"{name} is truncated or no image of 8 or 16 bits ({reason}). Replace the file, or "
             "leave it out."
         ) from error
     return pixels if pixels.ndim == 3 else pixels[..., None]

@@ -30,9 +30,11 @@ FONTS = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "mon
 STYLE = """
 .block input[type=number] { width: 11rem; } /* a threshold with all of its digits */
 .picture .image-frame { margin-top: 2rem; } /* label and buttons cover no defect */
-.picture img { width: 100%; object-fit: contain; }
+.picture .image-container > button, .picture .image-frame, .picture img { width: 100%; }
+.picture img { max-height: 85vh; object-fit: contain; } /* small ones grow, tall ones fit */
 """
 CACHE_VARIABLE = "GRADIO_TEMP_DIR"  # where Gradio puts the images that it is given
+OFFLINE_VARIABLE = "HF_HUB_OFFLINE"  # heeded when Gradio is imported, which brings that library
 
 
 def module_names(modules_dir, source: str | None = None) -> list[str]:
@@ -155,8 +157,8 @@ def make_page(names: list[str], load: Callable[[str], Predictor], examples: list
                         **picture,
                     )
                     heat = gradio.Image(
-                        label="Probability of a defect, from black to yellow",
-                        alt_text="The probability of a defect at each pixel",
+                        label="Probability of a defect",
+                        alt_text="The probability of a defect, from black to light yellow",
                         elem_id="heat",
                         **picture,
                     )
@@ -192,7 +194,9 @@ def serving(names: list[str], load: Callable[[str], Predictor], port: int) -> It
     direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     with (
         tempfile.TemporaryDirectory(prefix="zoo_demo_") as folder,
-        _environment({CACHE_VARIABLE: folder, "no_proxy": f"{HOST},{direct}"}),
+        _environment(
+            {CACHE_VARIABLE: folder, "no_proxy": f"{HOST},{direct}", OFFLINE_VARIABLE: "1"}
+        ),
     ):
         page = make_page(names, load, write_examples(pathlib.Path(folder)))
         import gradio
