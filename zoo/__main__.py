@@ -67,7 +67,8 @@ flags.DEFINE_string("split", None, "Split to measure on; default is the recipe's
 flags.DEFINE_list(
     "tile_size",
     None,
-    "height,width of the tiles that large images are predicted by; none: whole. A recipe's "
+    "height,width of the tiles that large images are predicted by; none: whole, but 1024,1024 in "
+    "the demo. A recipe's "
     "image_size comes first: tiles are of what the network sees. DeepLabv3+, which averages over "
     "the whole image, averages over each tile then, and answers otherwise.",
 )
