@@ -94,8 +94,8 @@ def rgb(image):
     """
     if image.shape[-1] not in (1, 3):
         raise ValueError(
-            "Argument `image_shape` must have 1 or 3 channels, which is what the networks of "
-            f"keras.applications take. Received: {image.shape[-1]} channels"
+            "Argument `image_shape` must have 1 or 3 channels, grey or colour. "
+            f"Received: {image.shape[-1]} channels"
         )
     return ops.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
 

@@ -23,6 +23,12 @@ def transfusion(
     What is trained is the network, see `denoiser`, by defects painted on normal images at random
     opacity. The model here asks it once for each step, fades out what it finds, and maps it.
 
+    The defaults are the published network: 183 billion multiplications for a step at 256x256, of
+    which it takes 18. A fast one for a plain CPU is `base_filters=32, multipliers=(1, 2, 2),
+    attention=(False, False, True), num_blocks=1, stem_stride=2, num_steps=10`: 2.2 M parameters,
+    and 1.3 seconds of one core with AVX-512 for all steps of such an image, where the published
+    network takes 85.
+
     Source: Fučka et al., "TransFusion", arXiv:2311.09999, and its code for colour images,
     MaticFuc/ECCV_TransFusion on GitHub. Deliberate differences: images have any size, where it took
     256x256; those that do not fit are mirrored on all sides up to a multiple of what the network
@@ -36,7 +42,7 @@ def transfusion(
         trainable parameters, 32 gives 13,657,447.
       multipliers: how many times wider each level is than the one before, the first than the stem.
         Each but the last halves height and width.
-      attention: of each level, whether its cells attend to each other.
+      attention: of each level, whether its cells attend to each other; those of the bottleneck do.
       num_blocks: residual blocks of a level on the way down; there is one more on the way up.
       stem_stride: pixels on a side of what is one cell of the first level: 1 as published; 2 or 4
         fold that many into channels first, and unfold them in the heads, for a plain CPU.

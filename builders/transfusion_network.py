@@ -128,7 +128,7 @@ def _residual(x, step_code, filters, name):
 def _attend(x, name):
     """Every cell looks at every other; as published, nothing is normalised before."""
     parts = _dense(x, 3 * x.shape[-1], f"{name}_parts")
-    found = Attention(name=name)(parts)
+    found = SpatialAttention(name=name)(parts)
     return layers.Add(name=f"{name}_add")([x, _dense(found, x.shape[-1], f"{name}_out")])
 
 
@@ -212,11 +212,12 @@ class RowCode(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("defect_zoo")
-class Attention(layers.Layer):
+class SpatialAttention(layers.Layer):
     """Attention of one head between all cells, softmax in float32.
 
-    Up to `MOST_CELLS` at once; of more, or of a number that is not known beforehand, each row of
-    cells asks by itself, so that the memory of predictions grows with the length of a row only.
+    Up to `MOST_CELLS` at once. Of more, or of a number that is not known beforehand, each row of
+    cells asks by itself, so that a prediction holds the weights of one row at a time; training
+    keeps all for the gradient.
     """
 
     def call(self, parts):

@@ -11,7 +11,7 @@ from keras import layers, ops
 STEPS = ("published", "full")
 SMOOTHING = 7  # pixels on a side of the box that smooths the maps
 RECONSTRUCTION_SHARE = 0.05  # of the anomaly map; the rest is that of the masks
-LEAST = 1e-7  # probability whose logit is still exact to 1e-6 in float32
+LEAST = 1e-7  # probability that has a logit: of 1 less a smaller one, float32 makes 1
 
 
 def opacity(step, num_steps: int):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from every_builder_test import SMALL
 from PIL import Image
 from tiny_run import CALIBRATION, METRICS, RECIPE, tiny_run
 
@@ -221,8 +222,12 @@ def test_model_of_one_size(tmp_path):
 
 @pytest.mark.parametrize(
     "name, arguments",
-    # SiLU has a gradient of its own, and boxes are drawn by a loop.
-    [("micro_segmentor", {"base_filters": 2}), ("vgg16_cam", {"backbone": "MobileNetV3Small"})],
+    # SiLU has a gradient of its own, boxes are drawn by a loop, and one holds a whole network.
+    [
+        ("micro_segmentor", {"base_filters": 2}),
+        ("vgg16_cam", {"backbone": "MobileNetV3Small"}),
+        ("transfusion", SMALL["transfusion"]),
+    ],
 )
 def test_equal_models_give_equal_files(name, arguments, tmp_path):
     contents = []

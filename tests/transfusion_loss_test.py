@@ -92,10 +92,16 @@ def test_no_gradient_passes_the_threshold_of_the_mask():
 
 def test_overfits_four_images():
     keras.utils.set_random_seed(0)
-    network = denoiser(
-        transfusion(base_filters=32, multipliers=(1, 1), attention=(False, True), num_blocks=1)
-    )
     batch = {key: tf.constant(value) for key, value in truth(4).items()}
+    network = denoiser(
+        transfusion(
+            image_shape=batch["normal"].shape[1:],
+            base_filters=32,
+            multipliers=(1, 1),
+            attention=(False, True),
+            num_blocks=1,
+        )
+    )
     image = transparency.forward_sample(**batch, num_steps=NUM_STEPS)
     nothing = tf.zeros_like(batch["mask"])  # as at the first step of the loop
     inputs = {"image": image, "mask": nothing, "step": batch["step"]}
@@ -110,5 +116,5 @@ def test_overfits_four_images():
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
         return loss
 
-    history = [float(learn()) for _ in range(20)]
+    history = [float(learn()) for _ in range(15)]
     assert history[-1] < history[0] / 2
