@@ -37,8 +37,8 @@ class Demo(Tab):
 
 
 @pytest.fixture(scope="module")
-def served():
-    with served_demo() as address_and_seen:
+def served(tmp_path_factory):
+    with served_demo(tmp_path_factory.mktemp("served")) as address_and_seen:
         yield address_and_seen
 
 

@@ -121,7 +121,7 @@ def test_without_gradio(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def served():
+def served(tmp_path_factory):
     """Of `served_demo`; at the end nothing is left, and nobody else was asked for anything."""
     variables = (demo.CACHE_VARIABLE, demo.OFFLINE_VARIABLE, "no_proxy")
     hosts, before = set(), [os.environ.get(name) for name in variables]
@@ -133,7 +133,7 @@ def served():
             hosts.add(place[0] if isinstance(place, tuple) else place)
 
     sys.addaudithook(hear)
-    with served_demo() as (address, seen):
+    with served_demo(tmp_path_factory.mktemp("served")) as (address, seen):
         folder = pathlib.Path(os.environ[demo.CACHE_VARIABLE])
         assert folder.is_dir()
         yield address, seen

@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import tempfile
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -65,8 +67,12 @@ def free_port():
 
 
 @contextlib.contextmanager
-def served_demo():
-    """A page with two modules and a broken one: its address, and what each network has seen."""
+def served_demo(folder):
+    """A page with two modules and a broken one: its address, and what each network has seen.
+
+    In a process that has served one before, Gradio makes the folder of that one again, so all are
+    made in `folder`.
+    """
     modules = {"spots": made(), "types": made(two_types, ("good", "dent", "scratch"))}
 
     def load(name):
@@ -74,5 +80,8 @@ def served_demo():
             raise ValueError(f"There is no module {name}.")
         return modules[name][0]
 
-    with demo.serving([*modules, "broken"], load, free_port()) as address:
+    with (
+        mock.patch.object(tempfile, "tempdir", str(folder)),
+        demo.serving([*modules, "broken"], load, free_port()) as address,
+    ):
         yield address, {name: shapes for name, (_, shapes) in modules.items()}
