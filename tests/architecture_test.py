@@ -14,6 +14,7 @@ MAY_IMPORT = {
 }
 MAY_USE_TENSORFLOW = {
     "zoo/__init__.py",
+    "zoo/anomaly_pipeline.py",
     "zoo/datasets.py",
     "zoo/input_pipeline.py",
     "zoo/nvidia_checkpoint.py",

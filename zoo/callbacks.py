@@ -33,7 +33,8 @@ class Backup(keras.callbacks.Callback):
       directory: where the backups are kept.
       callbacks: other callbacks whose counters belong to the backup, by a name of ours.
       monitor: key of the epoch's figures that is highest for the best weights; of equals the one
-        with the lowest validation loss is the best, since few images have few figures.
+        with the lowest validation loss is the best, since few images have few figures. `val_loss`
+        is lowest for them.
     """
 
     _COUNTERS = ("best", "best_epoch", "wait", "cooldown_counter", "stopped_epoch")
@@ -51,7 +52,8 @@ class Backup(keras.callbacks.Callback):
     @property
     def best_epoch(self) -> int | None:
         """Index in `history` of the best epoch so far; the first of those equal in all."""
-        values = [(row[self.monitor], -row.get("val_loss", 0.0)) for row in self.history]
+        sign = -1 if self.monitor == "val_loss" else 1
+        values = [(sign * row[self.monitor], -row.get("val_loss", 0.0)) for row in self.history]
         return values.index(max(values)) if values else None
 
     def restore(self, model: keras.Model) -> int:

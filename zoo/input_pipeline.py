@@ -261,11 +261,7 @@ def _checked_size(streams, recipe) -> tuple[int, int]:
         )
     smallest = tuple(map(min, zip(*sizes)))
     if recipe.crop_size is None:
-        if len(sizes) > 1:
-            raise ValueError(
-                f"Images of {recipe.dataset} have {len(sizes)} sizes, such as {min(sizes)} and "
-                f"{max(sizes)}, and cannot be batched: set --image_size or --crop_size."
-            )
+        require_one_size(sizes, recipe.dataset, "--image_size or --crop_size")
         return smallest
     if smallest[0] < recipe.crop_size[0] or smallest[1] < recipe.crop_size[1]:
         raise ValueError(
@@ -273,6 +269,15 @@ def _checked_size(streams, recipe) -> tuple[int, int]:
             f"{smallest[0]}x{smallest[1]} pixels. Received: {recipe.crop_size}"
         )
     return recipe.crop_size
+
+
+def require_one_size(sizes: set[tuple[int, int]], dataset: str, flags: str) -> None:
+    """Raises ValueError where images have several sizes (H, W); `flags` would help."""
+    if len(sizes) > 1:
+        raise ValueError(
+            f"Images of {dataset} have {len(sizes)} sizes, such as {min(sizes)} and "
+            f"{max(sizes)}, and cannot be batched: set {flags}."
+        )
 
 
 def _crop(image, mask, size, numbers):

@@ -23,6 +23,13 @@ def adamw_fixel(recipe) -> keras.optimizers.Optimizer:
     )
 
 
+def adamw_unclipped(recipe) -> keras.optimizers.Optimizer:
+    """AdamW as PyTorch has it, as in TransFusion: nothing clipped, everything decays."""
+    return keras.optimizers.AdamW(
+        SCHEDULES[recipe.schedule](recipe), weight_decay=recipe.weight_decay, epsilon=1e-8
+    )
+
+
 def adam(recipe) -> keras.optimizers.Optimizer:
     """Adam as Keras has it, as in Visual-Inspection but for its epsilon, 1e-8 there."""
     return keras.optimizers.Adam(SCHEDULES[recipe.schedule](recipe))
@@ -72,5 +79,6 @@ OPTIMIZERS = {
     "adam_clipped": adam_clipped,
     "adamw": adamw,
     "adamw_fixel": adamw_fixel,
+    "adamw_unclipped": adamw_unclipped,
     "rmsprop": rmsprop,
 }

@@ -64,9 +64,20 @@ class Recipe:
     blur: float = _field("largest standard deviation of a random blur, in pixels", 0.0)
     noise: float = _field("largest standard deviation of random noise, of the full range", 0.0)
 
+    textures: tuple[str, ...] = _field(
+        "of defects painted on good images, where a model learns from those alone: dtd:FOLDER, "
+        "folder:FOLDER, procedural or self; the first of several that is there",
+        ("procedural",),
+    )
+    foreground_dir: str | None = _field(
+        "folder of masks, white where the part is, that say where such defects may lie; "
+        "none: the part is told from its ground",
+        None,
+    )
+
     loss: str | None = _field(
         "keys of zoo.losses.LOSSES with + between them: ce, bce, dice, focal, tversky, lovasz, "
-        "...; none: masks are not learnt, only the labels of images",
+        "...; none: masks are not learnt, only the labels of images, or what is normal",
         "bce_dice",
     )
     class_weights: tuple[float, ...] | None = _field(
@@ -79,7 +90,8 @@ class Recipe:
         "weights of the loss of masks and of that of labels, where a model has both", (1.0, 1.0)
     )
     optimizer: str = _field(
-        "key of zoo.optimizers.OPTIMIZERS: adam, adam_clipped, adamw, adamw_fixel or rmsprop",
+        "key of zoo.optimizers.OPTIMIZERS: adam, adam_clipped, adamw, adamw_fixel, "
+        "adamw_unclipped or rmsprop",
         "adamw",
     )
     learning_rate: float = _field("learning rate at the start, or the highest of a cycle", 1e-3)
@@ -88,7 +100,7 @@ class Recipe:
         "step to the last; one_cycle, up and down again epoch by epoch",
         "steps",
     )
-    weight_decay: float = _field("decoupled weight decay of adamw and adamw_fixel", 1e-4)
+    weight_decay: float = _field("decoupled weight decay of the kinds of adamw", 1e-4)
     decay_steps: int | None = _field(
         "steps between drops of the learning rate by schedule steps; none: no drops", None
     )
@@ -118,7 +130,9 @@ class Recipe:
         "or conformal:ALPHA, which a new good image exceeds with that probability at most",
         "best_f1",
     )
-    weights: str = _field("which weights to keep: best (by validation IoU) or last", "best")
+    weights: str = _field(
+        "which weights to keep: best (by validation IoU, or what stands for it) or last", "best"
+    )
 
     start_from: str | None = _field(
         "run directory whose weights training starts from, as far as its layers fit; none: random",
@@ -189,6 +203,8 @@ def parse_field(field: dataclasses.Field, text: str):
     Raises:
       ValueError: the text is no value of the field's type.
     """
+    if "tuple[str" in type_name(field):
+        return tuple(text.split(","))
     if "str" in type_name(field):
         return text
     try:

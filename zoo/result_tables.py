@@ -15,7 +15,8 @@ PUBLISHED_DICE = dict(
 
 def kind(result: dict) -> str:
     """Which of `TABLES` a result belongs to: what its model learnt."""
-    if result["recipe"].get("loss", "") is None:
+    recipe = result["recipe"]
+    if recipe.get("loss", "") is None and "num_labels" in recipe["builder_args"]:
         return "labels"
     return "types" if len(result["type_iou"]) > 2 else "defects"
 

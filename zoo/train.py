@@ -26,6 +26,7 @@ from zoo import (
     predictor,
     schedules,
     starting_weights,
+    tasks,
 )
 from zoo.calibration import refuse_test_split
 from zoo.recipe import Recipe
@@ -128,19 +129,16 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
         model = builders.build(recipe.builder, **recipe.builder_args)
     if recipe.start_from is not None:
         starting_weights.copy_weights(model, recipe.start_from)
-    outputs = objectives.learning_outputs(model, recipe)
-    learner = objectives.learner(model, outputs)
+    validation = _validation_examples(recipe, builder)
+    task = tasks.task_of(model, recipe, builder, validation)
+    learner = task.learner
     learner.compile(
         optimizer=optimizers.build(recipe, model.trainable_variables, precision),
-        **objectives.of_outputs(recipe, outputs),
+        **task.objective,
         jit_compile=hardware.resolve_xla(recipe.xla),
     )
-
-    validation = _validation_examples(recipe, builder)
-    validation_batches = input_pipeline.validation_batches(validation, outputs)
-    monitor = objectives.monitored(outputs)
     training_callbacks = _callbacks(
-        recipe, partial, model, validation, monitor, tensorboard=tensorboard
+        recipe, partial, model, validation, task.monitor, tensorboard=tensorboard
     )
     if measure_every is not None:  # first, so that all others see its figures
         batches = input_pipeline.validation_batches(validation)
@@ -149,8 +147,8 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     first_epoch = backup.restore(learner)
     if not backup.stopped and first_epoch < recipe.epochs:
         learner.fit(
-            input_pipeline.training_batches(builder, recipe, first_epoch, outputs),
-            validation_data=validation_batches,
+            task.training_batches(first_epoch),
+            validation_data=task.validation_batches,
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             steps_per_epoch=recipe.steps_per_epoch,
@@ -168,6 +166,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
         "xla": str(learner.jit_compile),
         "training_seconds": round(backup.history[-1]["seconds"], 1),
         "training_steps": len(backup.history) * recipe.steps_per_epoch,
+        **task.facts,
     }
     write_json(partial / "environment.json", environment)
     run_dir.save_model(model, recipe.to_dict(), partial)
@@ -177,7 +176,8 @@ def _callbacks(
     recipe, partial, model, validation, monitor, *, tensorboard
 ) -> list[keras.callbacks.Callback]:
     """The callbacks of `fit`; `Backup` is the last one."""
-    counting, following = {}, {"monitor": monitor, "mode": "max", "verbose": 1}
+    mode = "min" if monitor == "val_loss" else "max"
+    counting, following = {}, {"monitor": monitor, "mode": mode, "verbose": 1}
     if recipe.early_stopping_patience is not None:
         counting["early_stopping"] = keras.callbacks.EarlyStopping(
             patience=recipe.early_stopping_patience, **following
@@ -270,6 +270,7 @@ def _check_rules(recipe, builder):
     counts = datasets.count_labels(builder, recipe.train_split, recipe.validation_folds)
     kinds = {"good": int(counts[0]), "defective": int(counts[1:].sum())}
     objectives.require_validation_labels(recipe, **kinds)
+    tasks.check_normal(recipe, kinds["good"])
     for name in RULES:
         require_images(parse_rule(name, getattr(recipe, name)), **kinds)
 

@@ -7,13 +7,14 @@ import dataclasses
 import inspect
 
 from zoo.recipe import Recipe
-from zoo.recipes import cam, dagm, defect_types
+from zoo.recipes import anomaly, cam, dagm, defect_types
 
 # Recipes of each module: handle -> recipe name -> what differs from the defaults of `Recipe`.
 RECIPES: dict[str, dict[str, dict]] = {
     **dagm.RECIPES,
     **defect_types.RECIPES,
     **cam.RECIPES,
+    **anomaly.RECIPES,
 }
 
 

@@ -1,0 +1,216 @@
+"""Batches of good images with painted defects, for models that learn what is normal.
+
+The batch of a step depends on the seed and the number of the step alone, so a resumed run sees what
+an unbroken one would have seen.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from builders import transparency
+from zoo import datasets, input_pipeline
+from zoo.foreground import foreground_masks
+from zoo.recipe import Recipe
+from zoo.synthetic_anomalies import transfusion_batch
+from zoo.textures import Textures
+
+VALIDATION_SEED = 712_000_003  # the defects painted on validation images are those of every run
+_ORDER, _STEPS = 1, 2  # what else the numbers of a seed decide
+
+
+class GoodImages(NamedTuple):
+    """Good images in memory, and where a defect may lie on each.
+
+    Attributes:
+      images: uint8 [N, H, W, C].
+      foregrounds: bool [N, H, W].
+    """
+
+    images: np.ndarray
+    foregrounds: np.ndarray
+
+
+def read_good_images(builder, recipe: Recipe, folds: tuple[int, ...]) -> GoodImages:
+    """Reads the good images of some folds of the split to learn from.
+
+    Args:
+      builder: a built data set.
+      recipe: its data, image size and foreground fields are used.
+      folds: which folds.
+
+    Raises:
+      ValueError: there is no good image, their sizes differ, or the folder of foregrounds does not
+        fit.
+    """
+    examples = datasets.read_examples(
+        builder,
+        recipe.train_split,
+        folds=folds,
+        image_size=recipe.image_size,
+        mask_feature=recipe.mask_feature,
+    )
+    good = list(examples.filter(lambda example: example["label"] == 0).as_numpy_iterator())
+    if not good:
+        raise ValueError(
+            f"{builder.info.full_name} must have good images in the folds {folds} of "
+            f"{recipe.train_split}, since {recipe.builder} learns from good images alone. It has "
+            "none: add good images, or choose other `validation_folds`."
+        )
+    sizes = {example["image"].shape[:2] for example in good}
+    input_pipeline.require_one_size(sizes, recipe.dataset, "--image_size")
+    images = np.stack([example["image"] for example in good])
+    foregrounds = foreground_masks(
+        images,
+        [example["file_name"].decode() for example in good],
+        dataset=recipe.dataset,
+        mask_dir=recipe.foreground_dir,
+    )
+    logging.info(
+        "%d good images of the folds %s are kept in memory (%.0f MB).",
+        len(images),
+        ", ".join(map(str, folds)),
+        (images.nbytes + foregrounds.nbytes) / 1e6,
+    )
+    return GoodImages(images, foregrounds)
+
+
+def training_batches(
+    good: GoodImages, recipe: Recipe, textures: Textures, num_steps: int, first_epoch: int = 0
+) -> tf.data.Dataset:
+    """Batches for `fit`, from epoch `first_epoch` to the last one of the recipe.
+
+    Args:
+      good: the images to learn from.
+      recipe: its seed, batch and epoch fields are used.
+      textures: of the defects.
+      num_steps: of the schedule, see `transparency.opacity`.
+      first_epoch: 0, or the epoch to resume at.
+
+    Returns:
+      Pairs of what the network is asked, a dict of `image`, `mask` and `step` as `build_network`
+      has them, and of what it shall answer, see `transfusion_losses`.
+    """
+
+    def draw(number):
+        chosen, places = drawn_images(len(good.images), number, recipe.batch_size, recipe.seed)
+        return painted(good, chosen, places, textures, num_steps=num_steps, seed=recipe.seed)
+
+    first, last = (epoch * recipe.steps_per_epoch for epoch in (first_epoch, recipe.epochs))
+    return _pairs(first, last, draw, good, num_steps, recipe.batch_size)
+
+
+def validation_batches(
+    good: GoodImages, recipe: Recipe, textures: Textures, num_steps: int
+) -> tf.data.Dataset:
+    """Pairs as `training_batches` has them: each image once, the same defects every time."""
+    count, size = len(good.images), recipe.batch_size
+
+    def draw(number):
+        places = np.arange(number * size, min((number + 1) * size, count))
+        return painted(good, places, places, textures, num_steps=num_steps, seed=VALIDATION_SEED)
+
+    return _pairs(0, -(-count // size), draw, good, num_steps)
+
+
+def drawn_images(
+    count: int, number: int, batch_size: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which images make a batch: all come once, in random order, before any comes again.
+
+    Args:
+      count: how many images there are.
+      number: of the batch, from 0.
+      batch_size: images of a batch.
+      seed: of the training.
+
+    Returns:
+      Of each image of the batch, int [B], which one it is and its place among all drawn so far.
+    """
+    places = number * batch_size + np.arange(batch_size)
+    rounds, turns = np.divmod(places, count)
+    orders = {
+        each: np.random.default_rng([seed, each, _ORDER]).permutation(count)
+        for each in np.unique(rounds).tolist()
+    }
+    chosen = [orders[each][turn] for each, turn in zip(rounds.tolist(), turns)]
+    return np.array(chosen), places
+
+
+def painted(
+    good: GoodImages,
+    chosen: np.ndarray,
+    places: np.ndarray,
+    textures: Textures,
+    *,
+    num_steps: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Paints defects on the first half of some images, and draws a step of the schedule for each.
+
+    Args:
+      good: images.
+      chosen: which of them, int [B].
+      places: int [B], other ones for each batch.
+      textures: of the defects.
+      num_steps: of the schedule.
+      seed: of the training.
+
+    Returns:
+      A dict of `normal`, `anomaly` float32 [B, H, W, 3], `mask` and `corrupted_mask` float32
+      [B, H, W, 1], see `transfusion_batch`, and `step` int32 [B], 1 to num_steps - 1. The corrupted
+      mask, which stands for that of the step before, is empty at the last step, with which the
+      reverse process begins.
+    """
+    drawn = transfusion_batch(
+        good.images[chosen], good.foregrounds[chosen], places, seed=seed, textures=textures
+    )
+    steps = np.random.default_rng([seed, int(places[0]), _STEPS])
+    step = steps.integers(1, num_steps, len(chosen), np.int32)
+    known = (step < num_steps - 1)[:, None, None, None]
+    return {
+        "normal": _colour(drawn["normal"]),
+        "anomaly": _colour(drawn["anomaly"]),
+        "mask": drawn["mask"],
+        "corrupted_mask": drawn["corrupted_mask"] * known.astype(np.float32),
+        "step": step,
+    }
+
+
+def _pairs(first, last, draw, good, num_steps, batch_size=None):
+    size = good.images.shape[1:3]
+    # In the order in which `tf.data` takes dicts apart.
+    kinds = {
+        "anomaly": ((*size, 3), tf.float32),
+        "corrupted_mask": ((*size, 1), tf.float32),
+        "mask": ((*size, 1), tf.float32),
+        "normal": ((*size, 3), tf.float32),
+        "step": ((), tf.int32),
+    }
+
+    def pair(number):
+        arrays = tf.numpy_function(
+            lambda number: [drawn for _, drawn in sorted(draw(int(number)).items())],
+            [number],
+            [kind for _, kind in kinds.values()],
+        )
+        truth = {}
+        for (name, (shape, _)), array in zip(kinds.items(), arrays):
+            array.set_shape((batch_size, *shape))
+            truth[name] = array
+        mask = truth.pop("corrupted_mask")
+        image = transparency.forward_sample(**truth, num_steps=num_steps)
+        return {"image": image, "mask": mask, "step": truth["step"]}, truth
+
+    return (
+        tf.data.Dataset.range(first, last)
+        .map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _colour(images):
+    """Repeats the channel of grey images [B, H, W, 1], as the model does."""
+    return np.repeat(images, 3 // images.shape[-1], axis=-1)

@@ -1,0 +1,134 @@
+"""What a model is asked to learn, and from which batches, so that one `fit` trains them all."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import keras
+from absl import logging
+
+from zoo import anomaly_pipeline, augment, denoising, input_pipeline, objectives
+from zoo.recipe import Recipe
+from zoo.textures import find_textures
+from zoo.threshold_rules import parse_rule
+
+LEARN_NORMAL = ("transfusion",)  # builders whose models learn from good images alone
+FEW_IMAGES = 20  # good validation images; of fewer, a twentieth of false alarms is less than one
+# What says nothing to those models, and what such a field must be.
+_OF_MASKS = {
+    "loss": None,
+    "crop_size": None,
+    "defective_only": False,
+    "defective_fraction": None,
+    "augmentation": "identity",
+    **dict.fromkeys(augment.LIMITS, 0.0),
+}
+
+
+class Task(NamedTuple):
+    """What `fit` needs.
+
+    Attributes:
+      learner: what is fitted, which shares its layers with the model; not compiled.
+      objective: losses and metrics, for `compile`.
+      training_batches: from the epoch to begin at to batches up to the last epoch.
+      validation_batches: of images that the weights do not learn from.
+      monitor: the figure of an epoch that chooses the weights.
+      facts: what else belongs into `environment.json`.
+    """
+
+    learner: keras.Model
+    objective: dict
+    training_batches: Callable[[int], Iterable]
+    validation_batches: Iterable
+    monitor: str
+    facts: dict
+
+
+def task_of(model: keras.Model, recipe: Recipe, builder, validation) -> Task:
+    """Returns the task of a model.
+
+    Args:
+      model: built by the recipe.
+      recipe: what is trained.
+      builder: a built data set.
+      validation: its validation examples, from `datasets.read_examples`.
+
+    Raises:
+      ValueError: the recipe does not fit the model or the data.
+    """
+    if recipe.builder in LEARN_NORMAL:
+        return _good_images(model, recipe, builder)
+    outputs = objectives.learning_outputs(model, recipe)
+    return Task(
+        learner=objectives.learner(model, outputs),
+        objective=objectives.of_outputs(recipe, outputs),
+        training_batches=lambda first_epoch: input_pipeline.training_batches(
+            builder, recipe, first_epoch, outputs
+        ),
+        validation_batches=input_pipeline.validation_batches(validation, outputs),
+        monitor=objectives.monitored(outputs),
+        facts={},
+    )
+
+
+def check_normal(recipe: Recipe, num_good: int) -> None:
+    """Checks what a model that learns from good images alone asks of its recipe and its data.
+
+    Args:
+      recipe: what is trained; those of other builders pass.
+      num_good: how many of the validation images are good.
+
+    Raises:
+      ValueError: a field says what such a model cannot do, or no texture is there.
+    """
+    if recipe.builder not in LEARN_NORMAL:
+        return
+    for name, must in _OF_MASKS.items():
+        if getattr(recipe, name) != must:
+            raise ValueError(
+                f"Recipe field `{name}` must be {must} where {recipe.builder} paints the defects "
+                f"that it learns. Received: {getattr(recipe, name)}"
+            )
+    find_textures(recipe.textures or ())
+    rule = parse_rule("image_rule", recipe.image_rule)
+    if rule.name == "false_alarms" and 0 < num_good < FEW_IMAGES:
+        exceeded = int(rule.share * num_good)
+        logging.warning(
+            "Only %d good validation images choose the image threshold, and %d of them exceed it: "
+            "a new good image may do so with a probability of %.0f %%. More of them make it surer: "
+            "add good images, or --validation_folds.",
+            num_good,
+            exceeded,
+            100 * (exceeded + 1) / (num_good + 1),
+        )
+
+
+def _good_images(model, recipe, builder):
+    textures = find_textures(recipe.textures)
+    num_steps = denoising.num_steps(model)
+    train, validation = (
+        anomaly_pipeline.read_good_images(builder, recipe, folds)
+        for folds in (recipe.training_folds, recipe.validation_folds)
+    )
+    _check_size(model, train.images.shape[1:3])
+    return Task(
+        learner=denoising.Denoising(model),
+        objective={},
+        training_batches=lambda first_epoch: anomaly_pipeline.training_batches(
+            train, recipe, textures, num_steps, first_epoch
+        ),
+        validation_batches=anomaly_pipeline.validation_batches(
+            validation, recipe, textures, num_steps
+        ),
+        monitor="val_loss",
+        facts={"textures": textures.source},
+    )
+
+
+def _check_size(model, size):
+    multiple = next((layer.multiple for layer in model.layers if layer.name == "pad"), 1)
+    if any(side % multiple for side in size):
+        raise ValueError(
+            f"Recipe field `image_size` must be multiples of {multiple}, by which the network "
+            f"folds and halves. Received: images of {size[0]}x{size[1]} pixels"
+        )
