@@ -191,7 +191,6 @@ def test_module_and_predict_answer_as_the_run(finished, tmp_path):
         ({"loss": "bce"}, "`loss` must be None where transfusion paints.*Received: bce"),
         ({"zoom": 0.1}, "`zoom` must be 0.0 where"),
         ({"image_size": (34, 32)}, "`image_size` must be multiples of 4.*Received: .* 34x32"),
-        ({"validation_folds": (0, 1, 2, 3, 4, 5, 6, 7, 8), "test_folds": (9,)}, "leave some"),
     ],
 )
 def test_bad_recipe(changes, message, data_dir, tmp_path):

@@ -18,7 +18,8 @@ from zoo.synthetic_anomalies import transfusion_batch
 from zoo.textures import Textures
 
 VALIDATION_SEED = 712_000_003  # the defects painted on validation images are those of every run
-_ORDER, _STEPS = 1, 2  # what else the numbers of a seed decide
+# Third numbers of seeds, which tell these draws from those of `transfusion_batch`, which has two.
+_ORDER, _STEPS = 1, 2
 
 
 class GoodImages(NamedTuple):
