@@ -8,11 +8,8 @@ import logging
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_hub as hub
 
 from builders import run_dir
-from export.publish import publish
-from export.versions import version_paths
 from zoo import anomaly_pipeline, datasets, tasks
 from zoo.callbacks import Backup
 from zoo.predict import predict_files
@@ -26,7 +23,8 @@ MODULE = "transfusion/dagm_synthetic/class_1_small"
 SMALL = {
     "builder_args": {
         "multipliers": [1],
-        "attention": [True],
+        "attention": [False],
+        "num_blocks": 1,
         "stem_stride": 4,
         "num_steps": 4,
     },
@@ -168,18 +166,14 @@ def test_lowest_validation_loss_chooses_where_it_may(tmp_path):
     assert backup.best_epoch == 1
 
 
-def test_module_and_predict_answer_as_the_run(finished, tmp_path):
+def test_images_of_any_size_are_predicted(finished, tmp_path):
     run, recipe = finished
-    publish(run, tmp_path / "modules")
-    folder = version_paths(tmp_path / "modules", recipe.module, 1)["module"]
-    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 1), np.uint8)
-    found = hub.load(str(folder))(tf.constant(image / 255, tf.float32))
+    image = np.random.default_rng(0).integers(0, 256, (64, 40, 1), np.uint8)
+    tf.io.write_file(str(tmp_path / "part.png"), tf.io.encode_png(image))
     predictor = load_predictor(str(run))
-    np.testing.assert_allclose(found["mask"], predictor.predict(image)["mask"], atol=1e-5)
-    tf.io.write_file(str(tmp_path / "part.png"), tf.io.encode_png(image[0].repeat(2, 0)))
     predictor = predictor._replace(predict=at_size(predictor.predict, recipe.image_size))
-    rows = list(predict_files(predictor, [str(tmp_path / "part.png")], tmp_path / "found"))
-    assert len(rows) == 1 and 0 <= rows[0]["score"] <= 1
+    (row,) = predict_files(predictor, [str(tmp_path / "part.png")], tmp_path / "found")
+    assert 0 <= row["score"] <= 1
 
 
 @pytest.mark.parametrize(
