@@ -64,11 +64,14 @@ def test_types_have_a_table_of_their_own(tmp_path):
 
 
 def test_labels_have_a_table_of_their_own(tmp_path):
-    result = summary.summarize([make_run(tmp_path / "a", 0, 1.5, loss=None)])
+    of_labels = {"loss": None, "builder_args": {"num_labels": 2}}
+    result = summary.summarize([make_run(tmp_path / "a", 0, 1.5, **of_labels)])
     assert result_tables.kind(result) == "labels"
     assert result["history"][0][1] == {"seconds": 120.0, "val_balanced_accuracy": 0.75}
     row = result_tables.table("labels", [result]).splitlines()[-1]
     assert "| 1.500 | 2.0 / 2 | 1.0 / 2 | 1.5000 | 1.5 / 2 | 1.500 | 1.500 | 2 |" in row
+    of_good_images = {"recipe": {"loss": None, "builder_args": {}}, "type_iou": {"defect": 1}}
+    assert result_tables.kind(of_good_images) == "defects"
 
 
 def test_one_run_has_no_spread(tmp_path):
