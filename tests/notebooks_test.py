@@ -11,7 +11,7 @@ nbclient, nbformat = map(pytest.importorskip, ("nbclient", "nbformat"))
 ROOT = pathlib.Path(__file__).parent.parent
 PATHS = sorted((ROOT / "zoo" / "notebooks").glob("*.ipynb"))
 COLAB = "https://colab.research.google.com/github/defect-zoo/defect-zoo/blob/main/zoo/notebooks/"
-SECONDS = 600  # for one cell, on a machine that is busy with other things
+SECONDS = 900  # for one cell, on a machine that is busy with other things
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
