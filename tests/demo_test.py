@@ -226,6 +226,8 @@ def test_command(tmp_path):
             "TMPDIR": str(tmp_path),
             "http_proxy": "http://127.0.0.1:9",  # that nobody listens to
         },
+        # what a shell starts in the background ignores it, and so would this
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -233,7 +235,8 @@ def test_command(tmp_path):
         assert running.stdout.readline().split() == ["demo", f"http://127.0.0.1:{port}/"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=60) as answer:
             assert FAST in answer.read().decode()
-    finally:
         running.send_signal(signal.SIGINT)
-    assert running.communicate(timeout=60)[0] == "stopped\n" and running.returncode == 0
+        assert running.communicate(timeout=60)[0] == "stopped\n" and running.returncode == 0
+    finally:
+        running.kill()
     assert not list(tmp_path.iterdir())  # no image is left behind
