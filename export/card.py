@@ -94,26 +94,23 @@ def render(
             "the architecture comes from, its licence, its use and its limits."
         )
     found = predictions(model.output)
-    return (
-        environment()
-        .get_template("module.md.j2")
-        .render(
-            handle=handle,
-            version=version,
-            recipe=recipe,
-            about=about.read_text().strip(),
-            calibration=calibration,
-            measured=_measured(metrics),
-            seen=metrics.get("seen", False),
-            figures=_figures(metrics),
-            licence=data_licence(recipe),
-            weights=weights,
-            size=_size(recipe["image_size"]),
-            parameters=model.count_params(),
-            channels=model.inputs[0].shape[-1],
-            mask_channels=found["mask"].shape[-1],
-            outputs={name: _output(name, value, recipe) for name, value in found.items()},
-        )
+    template = environment().get_template("module.md.j2")
+    return template.render(
+        handle=handle,
+        version=version,
+        recipe=recipe,
+        about=about.read_text().strip(),
+        calibration=calibration,
+        measured=_measured(metrics),
+        seen=metrics.get("seen", False),
+        figures=_figures(metrics),
+        licence=data_licence(recipe),
+        weights=weights,
+        size=_size(recipe["image_size"]),
+        parameters=model.count_params(),
+        channels=model.inputs[0].shape[-1],
+        mask_channels=found["mask"].shape[-1],
+        outputs={name: _output(name, value, recipe) for name, value in found.items()},
     )
 
 

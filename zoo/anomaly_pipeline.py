@@ -46,13 +46,7 @@ def read_good_images(builder, recipe: Recipe, folds: tuple[int, ...]) -> GoodIma
       ValueError: there is no good image, their sizes differ, or the folder of foregrounds does not
         fit.
     """
-    examples = datasets.read_examples(
-        builder,
-        recipe.train_split,
-        folds=folds,
-        image_size=recipe.image_size,
-        mask_feature=recipe.mask_feature,
-    )
+    examples = datasets.read_folds(builder, recipe, folds)
     good = list(examples.filter(lambda example: example["label"] == 0).as_numpy_iterator())
     if not good:
         raise ValueError(

@@ -9,6 +9,7 @@ from absl import logging
 
 import tfds_datasets
 from tfds_datasets.shrink import shrink_mask
+from zoo.recipe import Recipe
 
 _SOURCE_FILE = "built_from.txt"  # beside the files of TFDS; the path of the user's folder
 
@@ -131,6 +132,17 @@ def read_examples(
         }
 
     return examples.map(resize, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def read_folds(builder, recipe: Recipe, folds: tuple[int, ...]) -> tf.data.Dataset:
+    """Reads some folds of the split that a recipe learns from, as `read_examples` has them."""
+    return read_examples(
+        builder,
+        recipe.train_split,
+        folds=folds,
+        image_size=recipe.image_size,
+        mask_feature=recipe.mask_feature,
+    )
 
 
 def resize_images(image, size: tuple[int, int]) -> tf.Tensor:

@@ -148,13 +148,7 @@ def _cached_streams(builder, recipe):
     counts = datasets.count_labels(builder, recipe.train_split, folds).tolist()
     _check_types(builder, recipe, counts)
     num_good, num_defective = counts[0], sum(counts[1:])
-    examples = datasets.read_examples(
-        builder,
-        recipe.train_split,
-        folds=folds,
-        image_size=recipe.image_size,
-        mask_feature=recipe.mask_feature,
-    )
+    examples = datasets.read_folds(builder, recipe, folds)
     defective = examples.filter(lambda example: example["label"] > 0)
     if recipe.defective_only:
         streams = [(defective, num_defective, recipe.batch_size)]

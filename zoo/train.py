@@ -129,7 +129,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
         model = builders.build(recipe.builder, **recipe.builder_args)
     if recipe.start_from is not None:
         starting_weights.copy_weights(model, recipe.start_from)
-    validation = _validation_examples(recipe, builder)
+    validation = datasets.read_folds(builder, recipe, recipe.validation_folds)
     task = tasks.task_of(model, recipe, builder, validation)
     learner = task.learner
     learner.compile(
@@ -217,16 +217,6 @@ def _measure(recipe, builder, partial):
     calibrated = uncalibrated._replace(calibration=calibration)
     evaluation = measure.measure_predictor(calibrated, builder)
     measure.write_results(partial, evaluation, run=partial)
-
-
-def _validation_examples(recipe, builder):
-    return datasets.read_examples(
-        builder,
-        recipe.train_split,
-        folds=recipe.validation_folds,
-        image_size=recipe.image_size,
-        mask_feature=recipe.mask_feature,
-    )
 
 
 def _check_choices(recipe):
