@@ -47,10 +47,11 @@ _SMALL = {
 # FastUNet folds blocks of pixels, and sees as much of the surface in larger crops as fast.
 _FAST_CROPS = {"crop_size": (256, 256)}
 
-# FastUNet at the width that is ten times as fast as TinyUNet.
+# FastUNet at the width that is ten times as fast as TinyUNet. Without normalisation it learnt
+# nothing on class 2: validation IoU 0.00 in place of 0.56.
 _ARGS = {
     "tiny_unet": {},
-    "fast_unet": {"stem_stride": 4, "base_filters": 16},
+    "fast_unet": {"stem_stride": 4, "base_filters": 16, "normalization": "batch"},
     "micro_segmentor": {"num_labels": 2},
 }
 
