@@ -20,6 +20,7 @@ from tfds_datasets.features import (
     example_features,
     largest_type,
 )
+from tfds_datasets.image_mask_folder import manifest as manifests
 from tfds_datasets.image_mask_folder import palette as palettes
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.pairs import check_flat, check_mask_size, find_pairs, image_files
@@ -47,8 +48,9 @@ class Scanned(NamedTuple):
 class Builder(ManualBuilder):
     """Learns the defect types from the folder's palette file when it is built."""
 
-    VERSION = tfds.core.Version("2.0.0")
+    VERSION = tfds.core.Version("2.1.0")
     RELEASE_NOTES = {
+        "2.1.0": "A manifest decides folds, and says where masks come from.",
         "2.0.0": "Parts in one pose are no copies of each other; a folder that changes is noticed.",
         "1.0.0": "Binary, index and colour masks; folders of good and defective.",
     }
@@ -64,6 +66,7 @@ class Builder(ManualBuilder):
     Masks are 0 and one other value, or are explained by palette.json or palette.csv in the manual
     folder, which maps the name of each defect type to a colour or a value:
       {"scratch": [255, 0, 0], "stain": "#00ff00"}   or   scratch,1
+    A manifest.jsonl, as python -m zoo pseudo_masks writes it, decides the folds.
     """
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -76,13 +79,15 @@ class Builder(ManualBuilder):
                 extra={"label": tfds.features.ClassLabel()},
             ),
             license="That of your own images",
-            metadata=tfds.core.MetadataDict(skipped_images=[], copies=0, fingerprint=None),
+            metadata=tfds.core.MetadataDict(
+                skipped_images=[], copies=0, fingerprint=None, mask_sources={}, taught=0
+            ),
         )
 
     def fingerprint(self, manual_dir: Path) -> str:
         """Changes with the names, sizes and times of the images, the masks and the palette."""
         roots = [manual_dir, *(manual_dir / split for split in SPLITS)]
-        files = [manual_dir / name for name in palettes.FILES]
+        files = [manual_dir / name for name in (*palettes.FILES, manifests.FILE)]
         for folder in (root / name for root in roots for name in FOLDERS):
             files += image_files(folder) if folder.is_dir() else []
         stats = [
@@ -96,14 +101,22 @@ class Builder(ManualBuilder):
         root = Path(dl_manager.manual_dir)
         self.info.metadata["fingerprint"] = self.fingerprint(root)  # before anything is read
         sources = find_images(root)
+        manifest = manifests.read_manifest(root)
+        if manifest is not None:
+            manifests.check_manifest(manifest, sources, root)
+            sources = {name: source for name, source in sources.items() if manifest[name]["use"]}
         palette = palettes.read_palette(root)
         types = palettes.defect_types(palette)
         scanned = self._scan(sources, palette, types)
         self.info.features["label"].names = [GOOD, *types]
         folds = assign_folds(scanned.labels, groups=scanned.groups)
+        if manifest is not None:
+            folds = {name: manifest[name]["fold"] for name in folds}
         split_of = {
             name: sources[name].split or SPLITS[fold in TEST_FOLDS] for name, fold in folds.items()
         }
+        if manifest is not None:
+            self._note_masks(manifest, split_of)
         self._report(scanned, split_of, types)
         return {
             split: self._generate_examples(
@@ -147,6 +160,15 @@ class Builder(ManualBuilder):
                 "result on test look better than it is: %s",
                 ", ".join(sorted(torn)),
             )
+
+    def _note_masks(self, manifest: Mapping[str, dict], split_of: dict[str, str]) -> None:
+        """Notes where the masks of each split come from, and how many test images are known."""
+        sources = collections.defaultdict(set)
+        for name, split in split_of.items():
+            sources[split].add(manifest[name]["mask_source"])
+        self.info.metadata["mask_sources"] = {s: sorted(kinds) for s, kinds in sources.items()}
+        test = [manifest[name] for name, split in split_of.items() if split == "test"]
+        self.info.metadata["taught"] = sum(entry.get("taught", False) for entry in test)
 
     @property
     def _channels(self) -> int:

@@ -1,0 +1,64 @@
+"""From a teacher's anomaly map to the mask that a student learns: defect, good, or not known."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from tfds_datasets.features import IGNORE
+
+LEAST_PIXELS = 9  # of a region of a defect,
+LEAST_SHARE = 1e-5  # and its share of the image
+RING = 2  # px around a defect, where its outline is not known
+_EIGHT = np.ones((3, 3), bool)  # diagonal neighbours belong together
+
+
+class Levels(NamedTuple):
+    """Thresholds of an anomaly map, each an exclusive lower bound.
+
+    Attributes:
+      low: pixels up to it are good; those above, up to `pixel`, are not known.
+      pixel: pixels above it are defective, if a peak is among them.
+      image: a peak is above it, and an image without one is good.
+    """
+
+    low: float
+    pixel: float
+    image: float
+
+    def redrawn(self, pixel: float) -> "Levels":
+        """The levels of somebody who sees a defect wherever the map exceeds `pixel`."""
+        return Levels(low=min(self.low, pixel), pixel=pixel, image=pixel)
+
+
+def pseudo_mask(anomaly_map: np.ndarray, levels: Levels) -> np.ndarray:
+    """Marks a defect by hysteresis: what exceeds the lower threshold and reaches the higher one.
+
+    Regions without a peak, regions of fewer than `LEAST_PIXELS` or `LEAST_SHARE`, pixels between
+    good and defective, and a ring around each defect are left open. Holes that are as small are
+    filled.
+
+    Source: hysteresis is that of Canny, "A Computational Approach to Edge Detection", PAMI 1986.
+
+    Args:
+      anomaly_map: float [H, W].
+      levels: chosen on good images that the teacher has not learnt from.
+
+    Returns:
+      uint8 [H, W]: 0 good, 1 defect, 255 to be ignored; all 0 without a peak.
+    """
+    if anomaly_map.max() <= levels.image:
+        return np.zeros(anomaly_map.shape, np.uint8)
+    least = max(LEAST_PIXELS, LEAST_SHARE * anomaly_map.size)
+    regions, count = ndimage.label(anomaly_map > levels.pixel, _EIGHT)
+    numbers = np.arange(1, count + 1)
+    peaks = ndimage.maximum(anomaly_map, regions, numbers)
+    large = np.bincount(regions.ravel(), minlength=count + 1)[1:] >= least
+    defect = np.isin(regions, numbers[(np.asarray(peaks) > levels.image) & large])
+    holes, count = ndimage.label(ndimage.binary_fill_holes(defect) & ~defect)
+    small = np.bincount(holes.ravel(), minlength=count + 1)[1:] < least
+    defect |= np.isin(holes, np.arange(1, count + 1)[small])
+    open_pixels = anomaly_map > levels.low
+    if defect.any():
+        open_pixels |= ndimage.binary_dilation(defect, _EIGHT, iterations=RING)
+    return np.where(defect, 1, np.where(open_pixels, IGNORE, 0)).astype(np.uint8)
