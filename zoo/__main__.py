@@ -10,7 +10,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when i
 
 from absl import app, flags, logging
 
-from zoo.commands import COMMANDS, RECIPE_FLAGS
+from zoo.commands import COMMANDS
+from zoo.options import RECIPE_FLAGS
 from zoo.recipe import parse_field, type_name
 
 USAGE = pathlib.Path(__file__).with_name("usage.txt").read_text()
@@ -37,7 +38,8 @@ flags.DEFINE_string(
     "source",
     None,
     "A run directory, a module's folder, URL or handle, or, with --ground_truth, a folder of "
-    "anomaly maps (.npy, .npz, .tiff); summarize takes several runs.",
+    "anomaly maps (.npy, .npz, .tiff); summarize and compare take several runs, the teacher's "
+    "first.",
 )
 flags.DEFINE_string("modules_dir", "modules", "Folder of exported modules, for their handles.")
 flags.DEFINE_string(
@@ -82,6 +84,16 @@ flags.DEFINE_list("images", [], "Image files, folders or globs, with commas betw
 flags.DEFINE_string("output_dir", None, "Folder that receives the results.")
 flags.DEFINE_integer(
     "port", 7860, "Port of the demo, on this machine alone.", lower_bound=1, upper_bound=65535
+)
+flags.DEFINE_enum(
+    "roles",
+    "honest",
+    ["honest", "seed-712"],
+    "Who may see which image: honest: each image, with its copies, has one role; seed-712: the "
+    "published 7:1:2, in which images of the teacher measure its students.",
+)
+flags.DEFINE_bool(
+    "image_labels", False, "It is known which images are good, and which are not, though not where."
 )
 flags.DEFINE_string("checkpoint", None, "Path of a TensorFlow 1 checkpoint.")
 flags.DEFINE_enum("peer", None, ["torch"], "Also time the same network in PyTorch.")

@@ -4,7 +4,6 @@ Libraries that take seconds to import are imported where they are used, so that 
 help come at once.
 """
 
-import dataclasses
 import fnmatch
 import functools
 import json
@@ -15,15 +14,8 @@ from collections.abc import Iterator
 from absl import logging
 
 from zoo import pretrained
-from zoo.recipe import Recipe
+from zoo.options import calibration_of, dataset_of, predictor_of, recipe_changes, required
 from zoo.recipes import RECIPES, get_recipe
-
-# The fields of a recipe that are flags: all but those that the handle decides.
-RECIPE_FLAGS = tuple(
-    field
-    for field in dataclasses.fields(Recipe)
-    if field.name not in ("module", "name", "builder", "dataset", "class_names")
-)
 
 
 def list_modules(options) -> Iterator[str]:
@@ -46,11 +38,11 @@ def _shown(figure: float | None) -> str:
 
 
 def train(options) -> Iterator[str]:
-    pattern = _required(options, "module")
+    pattern = required(options, "module")
     handles = fnmatch.filter(RECIPES, pattern)
     if not handles:
         get_recipe(pattern)  # raises, and lists the valid ones
-    recipes = [get_recipe(handle, options.recipe, **_recipe_changes(options)) for handle in handles]
+    recipes = [get_recipe(handle, options.recipe, **recipe_changes(options)) for handle in handles]
     from zoo import verdict
     from zoo.train import train as train_recipe
 
@@ -85,15 +77,18 @@ def calibrate(options) -> Iterator[str]:
     from builders.atomic import write_json
     from zoo import measure
 
-    output_dir = pathlib.Path(_required(options, "output_dir"))
+    output_dir = pathlib.Path(required(options, "output_dir"))
     rules = {"pixel_rule": options.pixel_rule, "image_rule": options.image_rule}
     if options.ground_truth:
         rules = {name: rule or "best_f1" for name, rule in rules.items()}
         calibration = measure.calibrate_maps(*_maps(options), **rules, **_map_options(options))
     else:
-        predictor = _predictor(options, _required(options, "source"))
+        predictor = predictor_of(options, required(options, "source"))
         calibration = measure.calibrate_predictor(
-            predictor, _dataset(predictor, options), split=options.split, **rules
+            predictor,
+            dataset_of(options, predictor),
+            split=options.split,
+            **rules,
         )
     output_dir.mkdir(parents=True, exist_ok=True)
     write_json(output_dir / "calibration.json", calibration)
@@ -105,14 +100,14 @@ def evaluate(options) -> Iterator[str]:
     from zoo import measure, verdict
 
     if options.ground_truth:
-        known = {"calibration": _calibration(options)}
+        known = {"calibration": calibration_of(options)}
         evaluation = measure.measure_maps(*_maps(options), **known, **_map_options(options))
     else:
-        predictor = _predictor(options, _required(options, "source"))
+        predictor = predictor_of(options, required(options, "source"))
         known = {"recipe": predictor.recipe, "calibration": predictor.calibration}
         evaluation = measure.measure_predictor(
             predictor,
-            _dataset(predictor, options),
+            dataset_of(options, predictor),
             options.split,
             mask_feature=options.mask_feature,
         )
@@ -128,49 +123,8 @@ def evaluate(options) -> Iterator[str]:
         yield "Add --output_dir=FOLDER to keep metrics.json and the report."
 
 
-def _predictor(options, source: str, *, tile_size=None):
-    """The model of a source, with the thresholds of --calibration and the tiles of --tile_size.
-
-    It sees images at the size that it learnt from. Where there is no flag, `tile_size` is that of
-    models of masks that see images at their own size.
-    """
-    from zoo.predictor import at_size, load_predictor
-    from zoo.tiling import by_tiles, learnt_masks
-
-    predictor = load_predictor(source, options.modules_dir)
-    image_size = predictor.recipe.get("image_size")
-    if options.calibration is not None and source == options.source:
-        predictor = predictor._replace(calibration=_calibration(options))
-    if options.tile_size is not None:
-        tile_size = tuple(int(side) for side in options.tile_size)
-    elif image_size or not learnt_masks(predictor):
-        tile_size = None
-    if tile_size is not None:
-        predictor = by_tiles(predictor, tile=tile_size, overlap=options.tile_overlap)
-    if image_size:
-        predictor = predictor._replace(predict=at_size(predictor.predict, image_size))
-    return predictor
-
-
-def _calibration(options) -> dict | None:
-    from zoo.calibration import read_calibration
-
-    return None if options.calibration is None else read_calibration(options.calibration)
-
-
-def _dataset(predictor, options):
-    from zoo import datasets
-
-    return datasets.prepare_dataset(
-        options.dataset or predictor.recipe["dataset"],
-        data_dir=options.data_dir,
-        manual_dir=options.manual_dir,
-        skip_broken_images=options.skip_broken_images,
-    )
-
-
 def _maps(options) -> tuple[str, str, str]:
-    return _required(options, "source"), options.ground_truth, options.layout
+    return required(options, "source"), options.ground_truth, options.layout
 
 
 def _map_options(options) -> dict:
@@ -183,9 +137,9 @@ def _map_options(options) -> dict:
 def predict(options) -> Iterator[str]:
     from zoo.predict import predict_files
 
-    output_dir = _required(options, "output_dir")
-    images = _required(options, "images")
-    predictor = _predictor(options, _required(options, "source"))
+    output_dir = required(options, "output_dir")
+    images = required(options, "images")
+    predictor = predictor_of(options, required(options, "source"))
     for row in predict_files(
         predictor, images, output_dir, skip_broken_images=options.skip_broken_images
     ):
@@ -196,7 +150,7 @@ def demo(options) -> Iterator[str]:
     from zoo.demo import LARGE, module_names, serving
 
     names = module_names(options.modules_dir, options.source)
-    load = functools.partial(_predictor, options, tile_size=LARGE)
+    load = functools.partial(predictor_of, options, tile_size=LARGE)
     with serving(names, load, options.port) as address:
         yield f"demo    {address}"
         try:
@@ -205,12 +159,57 @@ def demo(options) -> Iterator[str]:
             yield "stopped"
 
 
+def pseudo_masks(options) -> Iterator[str]:
+    from zoo.pseudo_masks import FOLDERS, write_pseudo_masks
+
+    output_dir = pathlib.Path(required(options, "output_dir"))
+    teacher = predictor_of(options, required(options, "source"))
+    written = write_pseudo_masks(
+        teacher,
+        dataset_of(options, teacher),
+        output_dir,
+        preset=options.roles,
+        image_labels=options.image_labels,
+    )
+    yield json.dumps(written, indent=2)
+    for folder in FOLDERS:
+        yield f"masks   {output_dir / folder}"
+    channels = {1: "grey", 3: "rgb"}[teacher.channels]
+    yield (
+        f"next    python -m zoo train --module=unet/image_mask_folder/{channels} "
+        f"--manual_dir={output_dir / FOLDERS[0]} --data_dir=data_{FOLDERS[0]} "
+        f"--run_name={FOLDERS[0]}_seed0"
+    )
+
+
+def compare(options) -> Iterator[str]:
+    from builders.atomic import write_json
+    from zoo import comparison, result_tables
+
+    teacher, *students = required(options, "source").split(",")
+    if not students:
+        raise ValueError("Flag --source must name a teacher's run and those of students.")
+    load = functools.partial(predictor_of, options)
+    compared = comparison.compare(teacher, students, load, dataset_of(options, load(students[0])))
+    yield result_tables.comparison_table(compared)
+    if compared["taught"]:
+        yield (
+            f"{compared['taught']} of the {compared['images']} test images have taught the "
+            "teacher: these figures flatter."
+        )
+    if options.output_dir:
+        path = pathlib.Path(options.output_dir) / "comparison.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, compared)
+        yield f"result  {path}"
+
+
 def import_nvidia(options) -> Iterator[str]:
     from zoo.nvidia_checkpoint import import_checkpoint
 
     run = import_checkpoint(
-        _required(options, "checkpoint"),
-        module=_required(options, "module"),
+        required(options, "checkpoint"),
+        module=required(options, "module"),
         runs_dir=options.runs_dir,
     )
     yield f"run     {run}"
@@ -222,7 +221,7 @@ def statistics(options) -> Iterator[str]:
     from zoo import statistics as counts
 
     builder = datasets.prepare_dataset(
-        _required(options, "dataset"),
+        required(options, "dataset"),
         data_dir=options.data_dir,
         manual_dir=options.manual_dir,
         skip_broken_images=options.skip_broken_images,
@@ -238,9 +237,9 @@ def summarize(options) -> Iterator[str]:
     from zoo import result_tables
     from zoo.summary import summarize as summarize_runs
 
-    result = summarize_runs(_required(options, "source").split(","))
+    result = summarize_runs(required(options, "source").split(","))
     name = f"{result['recipe']['module'].replace('/', '-')}-{result['recipe']['name']}.json"
-    path = pathlib.Path(_required(options, "output_dir")) / name
+    path = pathlib.Path(required(options, "output_dir")) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, result)
     yield result_tables.table(result_tables.kind(result), [result])
@@ -252,7 +251,7 @@ def benchmark(options) -> Iterator[str]:
 
     module = options.module or "tiny_unet/dagm_synthetic/class_1"
     for row in run_benchmark(
-        get_recipe(module, options.recipe, **_recipe_changes(options)),
+        get_recipe(module, options.recipe, **recipe_changes(options)),
         options.image_size or (512, 512),
         data_dir=options.data_dir,
         precision=options.mixed_precision,
@@ -269,22 +268,6 @@ def benchmark_metrics(options) -> Iterator[str]:
         yield json.dumps(row)
 
 
-def _recipe_changes(options) -> dict:
-    """The fields that a flag changes; the word none means None, since None means no flag."""
-    given = {field.name: getattr(options, field.name) for field in RECIPE_FLAGS}
-    return {
-        name: None if str(value).lower() == "none" else value
-        for name, value in given.items()
-        if value is not None
-    }
-
-
-def _required(options, name: str):
-    if not getattr(options, name):
-        raise ValueError(f"Flag --{name} is needed for this command.")
-    return getattr(options, name)
-
-
 COMMANDS = {
     "list": list_modules,
     "train": train,
@@ -292,6 +275,8 @@ COMMANDS = {
     "evaluate": evaluate,
     "predict": predict,
     "demo": demo,
+    "pseudo_masks": pseudo_masks,
+    "compare": compare,
     "import_nvidia": import_nvidia,
     "statistics": statistics,
     "summarize": summarize,

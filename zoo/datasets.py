@@ -177,6 +177,13 @@ def count_types(
     return counts
 
 
+def mask_sources(builder, split: str) -> list[str]:
+    """Where the masks of a split come from, see `image_mask_folder.manifest`; else nothing."""
+    known = (builder.info.metadata or {}).get("mask_sources", {})
+    parts = {part.strip().partition("[")[0] for part in split.split("+")}
+    return sorted({s for name, kinds in known.items() if {name, "all"} & parts for s in kinds})
+
+
 def types_in(mask: np.ndarray, num_types: int) -> np.ndarray:
     """The ids 1..num_types that a uint8 mask holds, in order."""
     return np.flatnonzero(np.bincount(mask.ravel(), minlength=num_types + 1)[1 : num_types + 1]) + 1

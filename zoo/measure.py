@@ -9,6 +9,7 @@ import numpy as np
 
 from builders import run_dir
 from builders.atomic import write_json
+from tfds_datasets.image_mask_folder import manifest
 from zoo import calibration, datasets, evaluate, input_pipeline, map_layouts, report, samples
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.predictor import Predictor
@@ -41,7 +42,7 @@ def calibrate_predictor(
     recipe = Recipe.from_dict(predictor.recipe)
     folds = recipe.validation_folds if split is None else None
     split = split or recipe.train_split
-    return calibration.calibrate(
+    found = calibration.calibrate(
         samples.predicted_samples(predictor, _batches(recipe, builder, split, folds)),
         split=split,
         test_split=recipe.test_split,
@@ -51,6 +52,9 @@ def calibrate_predictor(
         image_rule=image_rule or recipe.image_rule,
         without_masks=calibration.EVEN,
     )
+    if manifest.PSEUDO in datasets.mask_sources(builder, split):
+        found["source"] += ", where masks are those of a teacher"
+    return found
 
 
 def measure_predictor(
@@ -71,10 +75,19 @@ def measure_predictor(
       builder: a built data set.
       split: None takes the test images of the recipe.
       mask_feature: None takes the recipe's where the data set has it.
+
+    Raises:
+      ValueError: the masks of the split are those of a teacher.
     """
     recipe = Recipe.from_dict(predictor.recipe)
     folds = (recipe.test_folds or None) if split is None else None
     split = split or recipe.test_split
+    if manifest.PSEUDO in datasets.mask_sources(builder, split):
+        raise ValueError(
+            f"The masks of {split} are a teacher's: what agrees with them may be as wrong as they "
+            "are. Measure on the test split, which has the truth; `python -m zoo compare` shows "
+            "the agreement with the teacher beside it."
+        )
     seconds = 0.0
 
     def timed(images):

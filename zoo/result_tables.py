@@ -37,6 +37,11 @@ def format_table(rows: list[dict]) -> str:
     return _table(_FORMAT, rows)
 
 
+def comparison_table(compared: dict) -> str:
+    """A teacher and its students, as `zoo.comparison.compare` returns them."""
+    return _table(_COMPARISON, compared["rows"])
+
+
 def _table(columns, rows) -> str:
     lines = [list(columns), ["---"] * len(columns)]
     lines += [[cell(row) for cell in columns.values()] for row in rows]
@@ -164,4 +169,19 @@ _FORMAT: dict[str, Callable[[dict], str]] = {
     "ms": lambda row: f"{row['milliseconds']:.0f}",
     "defect IoU": _value("defect_iou"),
     "image AUROC": _value("image_auroc", 4),
+}
+_COMPARISON: dict[str, Callable[[dict], str]] = {
+    "module": lambda row: f"`{row['module']}`",
+    "learnt from": lambda row: row["learnt_from"],
+    "seeds": lambda row: str(len(row["seeds"])),
+    "parameters": lambda row: f"{row['parameters']:,}",
+    "image AUROC": _figure("image_auroc"),
+    "pixel AUROC": _figure("pixel_auroc"),
+    "pixel AP": _figure("pixel_ap"),
+    "AU-PRO@0.3": _figure("au_pro@0.3"),
+    "AU-PRO@0.05": _figure("au_pro@0.05"),
+    "set IoU": _figure("set_iou"),
+    "at the best threshold": _figure("best_set_iou"),
+    "ms": _figure("milliseconds", 0),
+    "agreement with the teacher, IoU": _figure("agreement_iou"),
 }

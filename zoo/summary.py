@@ -65,13 +65,13 @@ def summarize(run_directories) -> dict:
         **{key: metrics[0][key] for key in ("dataset", "split", "images", "defective")},
         "image_shape": metrics[0]["image_shape"],
         "threshold_source": metrics[0]["threshold_source"],
-        "figures": {key: _spread([each[key] for each in metrics]) for key in FIGURES},
-        "nvidia_dice_mean@0.99": _spread(
+        "figures": {key: spread([each[key] for each in metrics]) for key in FIGURES},
+        "nvidia_dice_mean@0.99": spread(
             [rows[-1]["nvidia_dice_mean"] if rows else None for rows in tables]
         ),
         "type_iou": _type_ious(metrics),
         "images_decided": [{key: m[key] for key in ("tp", "fn", "fp", "tn")} for m in metrics],
-        "training_seconds": _spread([run["environment"]["training_seconds"] for run in runs]),
+        "training_seconds": spread([run["environment"]["training_seconds"] for run in runs]),
         "training_steps": [run["environment"]["training_steps"] for run in runs],
         "history": [run["history"] for run in runs],
         "environment": {
@@ -82,12 +82,22 @@ def summarize(run_directories) -> dict:
     }
 
 
+def spread(values) -> dict:
+    """`mean` and `sd` of the sample over those of some `values` that are defined, else None."""
+    known = [value for value in values if value is not None]
+    return {
+        "mean": statistics.mean(known) if known else None,
+        "sd": statistics.stdev(known) if len(known) > 1 else None,
+        "values": values,
+    }
+
+
 def _type_ious(metrics: list[dict]) -> dict:
     confusions = [each["pixel_confusion"] for each in metrics]
     if None in confusions:  # no defective image has a mask
         return {}
     return {
-        name: _spread([each["iou"][index] for each in confusions])
+        name: spread([each["iou"][index] for each in confusions])
         for index, name in enumerate(confusions[0]["classes"])
     }
 
@@ -110,12 +120,3 @@ def _read_run(directory) -> dict:
             "and put its metrics.json there."
         )
     return {"history": history, **run}
-
-
-def _spread(values) -> dict:
-    known = [value for value in values if value is not None]
-    return {
-        "mean": statistics.mean(known) if known else None,
-        "sd": statistics.stdev(known) if len(known) > 1 else None,
-        "values": values,
-    }

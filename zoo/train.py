@@ -168,6 +168,8 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
         "training_steps": len(backup.history) * recipe.steps_per_epoch,
         **task.facts,
     }
+    if masks := datasets.mask_sources(builder, recipe.train_split):
+        environment["masks"] = masks
     write_json(partial / "environment.json", environment)
     run_dir.save_model(model, recipe.to_dict(), partial)
 

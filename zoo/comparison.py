@@ -1,0 +1,144 @@
+"""A teacher and its students on one test set, whose truth nobody has seen."""
+
+import itertools
+import json
+import pathlib
+import tempfile
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from builders import run_dir
+from tfds_datasets.image_mask_folder import manifest
+from zoo import measure
+from zoo.predictor import Predictor, index_mask
+from zoo.summary import spread
+
+FIGURES = (
+    "image_auroc",
+    "pixel_auroc",
+    "pixel_ap",
+    "au_pro@0.3",
+    "au_pro@0.05",
+    "set_iou",
+    "best_set_iou",
+    "milliseconds",
+    "agreement_iou",
+)
+# What a run learnt from, by the sources of its masks, the telling one first.
+LEARNT_FROM = {
+    manifest.PSEUDO: "pseudo masks",
+    manifest.SYNTHETIC: "painted defects",
+    manifest.GROUND_TRUTH: "ground truth",
+}
+
+
+def compare(
+    teacher: str, students: Sequence[str], load: Callable[[str], Predictor], builder
+) -> dict:
+    """Measures a teacher and its students on the test split of a data set.
+
+    Args:
+      teacher: its run directory.
+      students: run directories, of several seeds where there are.
+      load: returns the predictor of a run directory.
+      builder: the built data set whose test split measures all, with the truth.
+
+    Returns:
+      `dataset`, `split`, `images`, `defective`, and how many of the images have `taught` the
+      teacher, which none should. `rows`, the teacher's and one for each recipe and kind of masks:
+      `module`, `learnt_from`, `seeds`, `parameters` and `figures`, as `spread` has them: those of
+      the measurement; `best_set_iou`, at the best threshold of these very images, which flatters;
+      `milliseconds` an image; `agreement_iou` with the teacher's masks, which are not the truth.
+
+    Raises:
+      ValueError: a run is none, or the masks of the test split are a model's.
+    """
+    measured: dict[tuple, list[dict]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for directory in (teacher, *students):
+            predictor = load(directory)
+            if directory == teacher:
+                agreement, answer = [], _keeping(predictor, pathlib.Path(folder))
+            else:
+                agreement, answer = _comparing(predictor, pathlib.Path(folder))
+            evaluation = measure.measure_predictor(
+                predictor._replace(predict=answer), builder, "test"
+            )
+            run = _run(directory, teacher)
+            key = (run["module"], run["recipe"], run["learnt_from"], run["parameters"])
+            measured.setdefault(key, []).append(
+                {**run, **_figures(evaluation.metrics), "agreement_iou": _iou(agreement)}
+            )
+    metrics = evaluation.metrics
+    return {
+        **{key: metrics[key] for key in ("dataset", "split", "images", "defective")},
+        "taught": int((builder.info.metadata or {}).get("taught", 0)),
+        "rows": [_row(runs) for runs in measured.values()],
+    }
+
+
+def _keeping(predictor, folder):
+    """A predict function that keeps its masks, a bit a pixel, in a folder."""
+    numbers = itertools.count()
+
+    def predict(images):
+        outputs = predictor.predict(images)
+        for probability in outputs["mask"]:
+            marked = index_mask(probability, predictor.threshold) > 0
+            np.save(folder / f"{next(numbers)}.npy", np.packbits(marked))
+        return outputs
+
+    return predict
+
+
+def _comparing(predictor, folder):
+    """Pixels that both and that either have marked, image by image, and what adds to them."""
+    numbers, counts = itertools.count(), []
+
+    def predict(images):
+        outputs = predictor.predict(images)
+        for probability in outputs["mask"]:
+            marked = (index_mask(probability, predictor.threshold) > 0).ravel()
+            kept = np.unpackbits(np.load(folder / f"{next(numbers)}.npy"), count=marked.size)
+            counts.append((np.sum(marked & (kept > 0)), np.sum(marked | (kept > 0))))
+        return outputs
+
+    return counts, predict
+
+
+def _iou(counts) -> float | None:
+    both, either = (int(sum(column)) for column in zip(*counts)) if counts else (0, 0)
+    return both / either if either else None
+
+
+def _run(directory, teacher) -> dict:
+    """What a run directory says of its model."""
+    model, recipe = run_dir.load_model(directory)
+    masks = json.loads((pathlib.Path(directory) / "environment.json").read_text()).get("masks", [])
+    return {
+        "module": recipe["module"],
+        "recipe": recipe["name"],
+        "seed": recipe["seed"],
+        "parameters": model.count_params(),
+        "learnt_from": "good images"
+        if directory == teacher
+        else next((text for kind, text in LEARNT_FROM.items() if kind in masks), "ground truth"),
+    }
+
+
+def _figures(metrics) -> dict:
+    best_f1 = metrics["oracle"]["set_f1"]
+    return {
+        **{key: metrics[key] for key in FIGURES if key in metrics},
+        "best_set_iou": None if best_f1 is None else best_f1 / (2 - best_f1),
+        "milliseconds": 1000 / metrics["images_per_second"],
+    }
+
+
+def _row(runs: list[dict]) -> dict:
+    return {
+        **{key: runs[0][key] for key in ("module", "recipe", "learnt_from", "parameters")},
+        "seeds": [run["seed"] for run in runs],
+        "figures": {key: spread([run[key] for run in runs]) for key in FIGURES},
+    }

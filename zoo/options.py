@@ -1,0 +1,76 @@
+"""What the flags of several commands mean: the recipe's changes, the model, the data set."""
+
+import dataclasses
+
+from zoo.recipe import Recipe
+
+# The fields of a recipe that are flags: all but those that the handle decides.
+RECIPE_FLAGS = tuple(
+    field
+    for field in dataclasses.fields(Recipe)
+    if field.name not in ("module", "name", "builder", "dataset", "class_names")
+)
+
+
+def required(options, name: str):
+    """The value of a flag that a command cannot do without.
+
+    Raises:
+      ValueError: it was not given.
+    """
+    if not getattr(options, name):
+        raise ValueError(f"Flag --{name} is needed for this command.")
+    return getattr(options, name)
+
+
+def recipe_changes(options) -> dict:
+    """The fields that a flag changes; the word none means None, since None means no flag."""
+    given = {field.name: getattr(options, field.name) for field in RECIPE_FLAGS}
+    return {
+        name: None if str(value).lower() == "none" else value
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def predictor_of(options, source: str, *, tile_size=None):
+    """The model of a source, with the thresholds of --calibration and the tiles of --tile_size.
+
+    It sees images at the size that it learnt from. Where there is no flag, `tile_size` is that of
+    models of masks that see images at their own size.
+    """
+    from zoo.predictor import at_size, load_predictor
+    from zoo.tiling import by_tiles, learnt_masks
+
+    predictor = load_predictor(source, options.modules_dir)
+    image_size = predictor.recipe.get("image_size")
+    if options.calibration is not None and source == options.source:
+        predictor = predictor._replace(calibration=calibration_of(options))
+    if options.tile_size is not None:
+        tile_size = tuple(int(side) for side in options.tile_size)
+    elif image_size or not learnt_masks(predictor):
+        tile_size = None
+    if tile_size is not None:
+        predictor = by_tiles(predictor, tile=tile_size, overlap=options.tile_overlap)
+    if image_size:
+        predictor = predictor._replace(predict=at_size(predictor.predict, image_size))
+    return predictor
+
+
+def calibration_of(options) -> dict | None:
+    """The thresholds of --calibration; None without it."""
+    from zoo.calibration import read_calibration
+
+    return None if options.calibration is None else read_calibration(options.calibration)
+
+
+def dataset_of(options, predictor):
+    """The data set of --dataset, else that of a model, built from --manual_dir where it is not."""
+    from zoo import datasets
+
+    return datasets.prepare_dataset(
+        options.dataset or predictor.recipe["dataset"],
+        data_dir=options.data_dir,
+        manual_dir=options.manual_dir,
+        skip_broken_images=options.skip_broken_images,
+    )

@@ -1,0 +1,247 @@
+"""Writes the data sets that students learn from: a teacher's masks, painted defects, the truth.
+
+A teacher has learnt from good images alone. What it marks on images that it has not seen becomes
+the masks of a small, fast student. Beside them come the two that tell what those masks are worth:
+masks of defects that were painted on good images, and the truth. All three are folders of
+`image_mask_folder` with the same good images, the same test images, and the truth about those.
+"""
+
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from absl import logging
+
+from builders.atomic import replacing, write_json
+from builders.predictions import defect_probability
+from tfds_datasets.copies import COPY_SIDE, thumbnail
+from tfds_datasets.features import IGNORE
+from tfds_datasets.image_mask_folder import manifest
+from zoo import roles
+from zoo.foreground import foreground_masks
+from zoo.metrics.score_histogram import ScoreHistogram
+from zoo.predictor import Predictor
+from zoo.pseudo_mask import Levels, pseudo_mask
+from zoo.recipe import Recipe
+from zoo.student_folder import StudentFolder
+from zoo.synthetic_anomalies import with_anomalies
+from zoo.tasks import LEARN_NORMAL
+from zoo.textures import find_textures
+from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
+
+FOLDERS = PSEUDO, SYNTHETIC, GROUND_TRUTH = ("pseudo", "synthetic", "ground_truth")
+# Pixels above the threshold of so many times the false alarms may be defective: nobody knows.
+OPEN_FACTOR = 10
+PAINTED_SEED = 0
+NO_REGION = "defective, but no region of its map is"
+
+
+class _Example(NamedTuple):
+    """An image of the teacher's data set: `key` names it in all splits, `stem` its files."""
+
+    key: str
+    stem: str
+    split: str
+    fields: dict
+
+
+def write_pseudo_masks(
+    predictor: Predictor,
+    builder,
+    output_dir,
+    *,
+    preset: str = "honest",
+    image_labels: bool = False,
+) -> dict:
+    """Writes `roles.json`, `calibration.json` and the folders of `FOLDERS`, whole or not at all.
+
+    Args:
+      predictor: the teacher; it takes images of any size.
+      builder: the built data set that it learnt from.
+      output_dir: is made; it must not be there.
+      preset: one of `roles.ROLES`.
+      image_labels: whether it is known which of the student's images are good. Then their masks are
+        empty, and defective ones whose mask is empty are left out.
+
+    Returns:
+      What `calibration.json` holds: `levels`, those of `Levels`; `source`, which says in words
+      where they come from; the number of `images` that chose them; and of the student's images,
+      those `marked`, `empty` and `left_out`.
+
+    Raises:
+      ValueError: the teacher has not learnt from good images alone, its thresholds need defects,
+        no good image is there to choose them by, or `output_dir` is there.
+    """
+    recipe = Recipe.from_dict(predictor.recipe)
+    rules = _rules_of_good_images(recipe)
+    if preset not in roles.ROLES:
+        raise ValueError(
+            f"Argument `preset` must be one of {', '.join(roles.ROLES)}. Received: {preset!r}"
+        )
+    output_dir = pathlib.Path(output_dir)
+    if output_dir.exists():
+        raise ValueError(f"{output_dir} is there already. Choose another --output_dir.")
+    output_dir.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(output_dir) as folder:
+        folder.mkdir()
+        facts, given = _give_roles(builder, recipe, preset)
+        write_json(folder / "roles.json", _document(preset, recipe, builder, given))
+        good = {name for name, each in facts.items() if roles.calibrates(each, recipe)}
+        levels = _choose_levels(rules, predictor, _examples(builder, good))
+        counts = _write_folders(
+            folder, predictor, builder, recipe, given, levels, image_labels=image_labels
+        )
+        calibration = {
+            "levels": levels._asdict(),
+            "source": f"pixels by {recipe.pixel_rule}, images by {recipe.image_rule}, on the good "
+            f"images of folds {', '.join(map(str, recipe.validation_folds))} of "
+            f"{recipe.train_split}",
+            "images": len(good),
+            **counts,
+        }
+        write_json(folder / "calibration.json", calibration)
+    return calibration
+
+
+def _rules_of_good_images(recipe: Recipe) -> tuple[Rule, Rule]:
+    if recipe.builder not in LEARN_NORMAL:
+        raise ValueError(
+            "A teacher must have learnt from good images alone, as "
+            f"{', '.join(LEARN_NORMAL)} does. Received: {recipe.module}"
+        )
+    rules = tuple(parse_rule(name, getattr(recipe, name)) for name in ("pixel_rule", "image_rule"))
+    if any(rule.name == "best_f1" for rule in rules):
+        raise ValueError(
+            "Thresholds of a teacher must be chosen by good images alone: recipe fields "
+            "`pixel_rule` and `image_rule` must not be best_f1."
+        )
+    return rules
+
+
+def _examples(builder, keys: set[str] | None = None) -> Iterator[_Example]:
+    """Reads the images of all splits, those of some keys."""
+    for split in sorted(builder.info.splits):
+        for fields in builder.as_dataset(split=split, shuffle_files=False).as_numpy_iterator():
+            name = fields["file_name"].decode()
+            key = name if name.startswith(f"{split}/") else f"{split}/{name}"
+            if keys is None or key in keys:
+                stem = pathlib.PurePosixPath(key).with_suffix("").as_posix().replace("/", "_")
+                yield _Example(key, stem, split, fields)
+
+
+def _give_roles(builder, recipe, preset):
+    facts, thumbnails = {}, {}
+    for example in _examples(builder):
+        if example.key in facts:
+            raise ValueError(f"Two images of {builder.info.full_name} are named {example.key}.")
+        fields = example.fields
+        facts[example.key] = roles.ImageFacts(
+            example.split, int(fields["fold"]), bool(fields["label"] > 0)
+        )
+        thumbnails[example.key] = thumbnail(fields["image"], COPY_SIDE)
+    return facts, roles.ROLES[preset](facts, recipe, thumbnails)
+
+
+def _document(preset, recipe, builder, given) -> dict:
+    counts = roles.count_roles(given.values())
+    logging.info("Roles: %s.", ", ".join(f"{count} {role}" for role, count in counts.items()))
+    return {
+        "preset": preset,
+        "teacher": recipe.module,
+        "dataset": builder.info.full_name,
+        "counts": counts,
+        "images": {key: role._asdict() for key, role in given.items()},
+    }
+
+
+def _choose_levels(rules, predictor, examples: Iterable[_Example]) -> Levels:
+    """The thresholds of maps, from images that the teacher has not learnt from."""
+    by_pixel, by_image = rules
+    histogram, scores = ScoreHistogram(), []
+    for example in examples:
+        anomaly_map = _anomaly_map(predictor, example)
+        histogram.add(anomaly_map)
+        scores.append(float(anomaly_map.max()))
+    pixel = pixel_threshold(by_pixel, good=histogram)
+    often = by_pixel._replace(share=min(OPEN_FACTOR * by_pixel.share, type(by_pixel.share)(1, 2)))
+    image = image_threshold(by_image, scores, np.zeros(len(scores), bool))
+    return Levels(pixel_threshold(often, good=histogram), pixel, max(image, pixel))
+
+
+def _anomaly_map(predictor, example: _Example) -> np.ndarray:
+    """As it is kept: float16 [H, W], so that a mask can be drawn anew from the file."""
+    outputs = predictor.predict(example.fields["image"][None])
+    return defect_probability(outputs["mask"])[0].astype(np.float16)
+
+
+def _write_folders(folder, predictor, builder, recipe, given, levels, *, image_labels) -> dict:
+    pseudo, synthetic, truth = (StudentFolder(folder / name) for name in FOLDERS)
+    textures = find_textures(recipe.textures)
+    counts = {"marked": 0, "empty": 0, "left_out": 0}
+    kept = {key for key, role in given.items() if role.role != roles.REFUSED}
+    progress = keras.utils.Progbar(len(kept), unit_name="image")
+    for number, example in enumerate(_examples(builder, kept)):
+        role, image = given[example.key], example.fields["image"]
+        mask, known = _true_mask(example.fields), {"source": example.key}
+        true_source = manifest.GROUND_TRUTH
+        if role.role in (roles.TEACHER, roles.CALIBRATION):
+            true_source = manifest.KNOWN_GOOD
+        if role.role == roles.TEST or true_source == manifest.KNOWN_GOOD:
+            file = pseudo.add(example.stem, role, image, mask, true_source, **known)
+            synthetic.add(example.stem, role, file, mask, true_source, **known)
+        else:
+            judged = _judge(predictor, example, levels, image_labels)
+            counts[judged.pop("outcome")] += 1
+            file = pseudo.add(example.stem, role, image, **judged, **known)
+        truth.add(example.stem, role, file, mask, true_source, **known)
+        if role.taught and role.role != roles.TEST:
+            painted = _paint(example, number, recipe, textures)
+            synthetic.add(f"{example.stem}_painted", role, *painted, manifest.SYNTHETIC, **known)
+        progress.add(1)
+    for student_folder in (pseudo, synthetic, truth):
+        student_folder.close()
+    return counts
+
+
+def _judge(predictor, example, levels, image_labels) -> dict:
+    """The teacher's mask of an image, what became of it, and what the manifest says of it."""
+    anomaly_map = _anomaly_map(predictor, example)
+    good = image_labels and example.fields["label"] == 0
+    mask = np.zeros(anomaly_map.shape, np.uint8) if good else pseudo_mask(anomaly_map, levels)
+    score, marked = float(anomaly_map.max()), int(np.count_nonzero(mask == 1))
+    defective = score > levels.image if not image_labels else not good
+    left_out = defective and not marked
+    return {
+        "outcome": "left_out" if left_out else "marked" if marked else "empty",
+        "mask": mask,
+        "mask_source": manifest.PSEUDO,
+        "anomaly_map": anomaly_map,
+        "use": not left_out,
+        "reason": NO_REGION if left_out else None,
+        "score": score,
+        "levels": levels._asdict(),
+        "defect_pixels": marked,
+        "reviewed": None,
+    }
+
+
+def _true_mask(fields) -> np.ndarray:
+    mask = fields["mask"][..., 0]
+    return np.where(mask == IGNORE, IGNORE, mask > 0).astype(np.uint8)
+
+
+def _paint(example, number, recipe, textures) -> tuple[np.ndarray, np.ndarray]:
+    """A good image with a painted defect, and the defect's mask."""
+    images = example.fields["image"][None]
+    foregrounds = foreground_masks(
+        images,
+        [example.fields["file_name"].decode()],
+        dataset=recipe.dataset,
+        mask_dir=recipe.foreground_dir,
+    )
+    painted, masks = with_anomalies(
+        images, foregrounds, np.array([number]), seed=PAINTED_SEED, textures=textures
+    )
+    return painted[0], masks[0, ..., 0]
