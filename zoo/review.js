@@ -154,6 +154,9 @@ function hideError() {
 
 function decide(decision) {
   if (decision === "redrawn" && draft === null) return say("Move the threshold first.");
+  if (decision === "accepted" && draft !== null) {
+    return say("The threshold has moved: Enter saves the mask that is seen, Esc forgets it.");
+  }
   const [decided, threshold] = [image(), draft];
   decided.saving = true;
   saving += 1;

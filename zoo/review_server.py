@@ -22,6 +22,7 @@ from zoo.review_session import ReviewSession
 HOST = "127.0.0.1"
 HTTP_PORT = 80  # which browsers do not name
 NAMES = (HOST, "localhost")  # of this machine, in the address line of a browser
+POLL = 0.1  # seconds that it takes to see that it shall stop
 LONGEST_BODY = 4096  # bytes of a decision
 FOLDER = pathlib.Path(__file__).parent
 FILES = {
@@ -72,7 +73,7 @@ def serving(root, port: int, predictor=None) -> Iterator[str]:
     except OSError as error:
         raise ValueError(f"Port {port} is taken: choose another by --port.") from error
     with server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[POLL], daemon=True).start()
         try:
             yield f"http://{HOST}:{server.server_port}/"
         finally:
