@@ -219,6 +219,9 @@ def test_student_screens_and_no_network(browser, tmp_path):
             colors.add(page.run("return getComputedStyle(document.body).backgroundColor"))
         page.prefer("light")
         assert len(colors) == 2
+        page.screen(360, 700, mobile=True)
+        page.press("n", "n", "p")
+        assert page.run("return scrollY") == 0  # the list lies below the picture, which stays
         assert page.driver.get_log("browser") == []  # no error, and nothing that is forbidden
         asked = {urllib.parse.urlsplit(url.removeprefix("blob:")) for url in page.requested()}
         hosts = {url.netloc for url in asked if url.scheme != "data"}

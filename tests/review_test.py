@@ -219,6 +219,7 @@ def test_errors_change_nothing(name, decision, threshold, message, root):
         {"levels": {"low": 0.1}},
         {"levels": None},
         {"reviewed": "maybe"},
+        {"teacher": {"levels": [0.1]}},
     ],
 )
 def test_a_manifest_that_leads_elsewhere_or_lacks_something(changes, root):

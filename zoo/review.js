@@ -31,7 +31,7 @@ function countText(pixels) {
 function stateText({ saving, reviewed, use }) {
   if (saving) return "saving …";
   if (reviewed) return STATES[reviewed];
-  return use ? "not reviewed" : "not reviewed, left out";
+  return use ? "undecided" : "left out";
 }
 
 function maskText(pixels) {
@@ -40,15 +40,14 @@ function maskText(pixels) {
 
 function verdictText(shown) {
   if (draft !== null) {
-    const text = draftPixels === null ? "" : maskText(draftPixels);
-    return ["Not saved yet.", text];
+    return ["Not saved yet.", draftPixels === null ? "" : maskText(draftPixels)];
   }
   if (shown.saving) return ["Saving …", ""];
   const mask = maskText(shown.pixels);
   if (shown.reviewed === "rejected") return ["Rejected:", "left out."];
   if (shown.reviewed === "accepted") return ["Accepted.", mask];
   if (shown.reviewed === "redrawn") return ["Redrawn.", mask];
-  return ["Not reviewed.", shown.use ? mask : `Left out: ${shown.reason}. ${mask}`];
+  return ["Not reviewed.", shown.use ? mask : `Left out: ${shown.reason}.`];
 }
 
 // The slider
@@ -116,8 +115,14 @@ function showProgress() {
 function showItem(shown) {
   const item = items.get(shown);
   item.dataset.state = shown.reviewed ?? "";
-  const differs = shown.disagreement === null ? `score ${rounded(shown.score)}` : `differs ${shown.disagreement.toFixed(2)}`;
+  const differs = shown.disagreement === null ? `score ${shown.score.toPrecision(3)}` : `differs ${shown.disagreement.toFixed(2)}`;
   find(".state", item).textContent = `${stateText(shown)} · ${differs}`;
+}
+
+// Moves the list alone: on a phone it lies below the picture, which shall stay in view.
+function scrollList({ parentElement: { offsetTop: top, offsetHeight: height } }) {
+  const list = find("#list");
+  list.scrollTop = Math.min(Math.max(list.scrollTop, top + height - list.clientHeight), top);
 }
 
 function show(index) {
@@ -128,11 +133,11 @@ function show(index) {
   const item = items.get(shown);
   item.setAttribute("aria-current", "true");
   item.tabIndex = 0;
-  item.scrollIntoView({ block: "nearest" });
+  scrollList(item);
   find("#name").textContent = shown.name;
   find("#previous").disabled = index === 0;
   find("#next").disabled = index === images.length - 1;
-  hideError();
+  showError("");
   showWords();
   drawAll(shown, images[index + 1]);
 }
@@ -143,11 +148,7 @@ function say(text) {
 
 function showError(text) {
   find("#error").textContent = text;
-  find("#error").hidden = false;
-}
-
-function hideError() {
-  find("#error").hidden = true;
+  find("#error").hidden = !text;
 }
 
 // Decisions
@@ -177,7 +178,7 @@ async function save(decided, decision, threshold) {
     });
     if (!answer.ok) throw new Error(await answer.text());
     Object.assign(decided, await answer.json());
-    hideError();
+    showError("");
     say(`${decided.name}: ${decision}.`);
     find("img", items.get(decided)).src = address("small", decided, { v: Date.now() });
   } catch (error) {

@@ -55,7 +55,8 @@ def _read_lines(root: pathlib.Path) -> dict[str, dict]:
 def _check_entry(root, file: str, entry: dict) -> None:
     path = pathlib.PurePosixPath(file)
     try:
-        numbers = [entry["score"], *Levels(**entry["levels"]), entry["defect_pixels"]]
+        levels = *Levels(**entry["levels"]), *teacher_levels(entry)
+        numbers = [entry["score"], entry["defect_pixels"], *levels]
         sound = (
             bool(np.isfinite(numbers).all())
             and entry["reviewed"] in (None, ACCEPTED, REJECTED, REDRAWN)
