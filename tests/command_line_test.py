@@ -38,6 +38,7 @@ def command(*arguments, cwd) -> subprocess.CompletedProcess:
         (("train", f"--module={MODULE}", "--image_rule=conformal"), "conformal:ALPHA"),
         (("evaluate", "--source=maps", "--ground_truth=none"), "`maps_dir` must be a folder"),
         (("calibrate", "--source=maps"), "Flag --output_dir is needed"),
+        (("review", "--source=none"), "must have a manifest.jsonl"),
     ],
 )
 def test_command_line_errors_are_short(arguments, message, tmp_path):

@@ -39,7 +39,10 @@ flags.DEFINE_string(
     None,
     "A run directory, a module's folder, URL or handle, or, with --ground_truth, a folder of "
     "anomaly maps (.npy, .npz, .tiff); summarize and compare take several runs, the teacher's "
-    "first.",
+    "first; review takes a folder of pseudo masks.",
+)
+flags.DEFINE_string(
+    "student", None, "Run or module whose answers a review compares the teacher's masks with."
 )
 flags.DEFINE_string("modules_dir", "modules", "Folder of exported modules, for their handles.")
 flags.DEFINE_string(
@@ -83,7 +86,11 @@ flags.DEFINE_integer(
 flags.DEFINE_list("images", [], "Image files, folders or globs, with commas between.")
 flags.DEFINE_string("output_dir", None, "Folder that receives the results.")
 flags.DEFINE_integer(
-    "port", 7860, "Port of the demo, on this machine alone.", lower_bound=1, upper_bound=65535
+    "port",
+    7860,
+    "Port of the demo and of the review, on this machine alone.",
+    lower_bound=1,
+    upper_bound=65535,
 )
 flags.DEFINE_enum(
     "roles",

@@ -152,11 +152,23 @@ def demo(options) -> Iterator[str]:
     names = module_names(options.modules_dir, options.source)
     load = functools.partial(predictor_of, options, tile_size=LARGE)
     with serving(names, load, options.port) as address:
-        yield f"demo    {address}"
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            yield "stopped"
+        yield from _until_interrupted("demo", address)
+
+
+def _until_interrupted(name: str, address: str) -> Iterator[str]:
+    yield f"{name:7} {address}"
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        yield "stopped"
+
+
+def review(options) -> Iterator[str]:
+    from zoo.review_server import serving
+
+    student = predictor_of(options, options.student) if options.student else None
+    with serving(required(options, "source"), options.port, student) as address:
+        yield from _until_interrupted("review", address)
 
 
 def pseudo_masks(options) -> Iterator[str]:
@@ -276,6 +288,7 @@ COMMANDS = {
     "predict": predict,
     "demo": demo,
     "pseudo_masks": pseudo_masks,
+    "review": review,
     "compare": compare,
     "import_nvidia": import_nvidia,
     "statistics": statistics,

@@ -5,12 +5,11 @@ import hashlib
 import math
 import pathlib
 
-import jinja2
 from markupsafe import Markup
 
 from builders.atomic import replacing
 from tfds_datasets.features import GOOD
-from zoo import explorer, report_charts, report_figures, verdict
+from zoo import explorer, report_charts, report_figures, templates, verdict
 
 FOLDER = pathlib.Path(__file__).parent
 SCRIPTS = ("report_pictures.js", "report.js")
@@ -41,15 +40,7 @@ def write_report(
       curves: those of `report_charts.CURVES`, each `x` and `y`, and `overlap`: the pixel counts
         and overlaps at each `threshold`. Those that are undefined are left out.
     """
-    environment_of_page = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    # A browser would refuse the data as a whole.
-    environment_of_page.policies["json.dumps_kwargs"] = {"allow_nan": False}
+    environment_of_page = templates.environment()
     environment_of_page.filters.update(
         number=_number,
         interval=_interval,

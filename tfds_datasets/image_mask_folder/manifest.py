@@ -5,6 +5,7 @@ keep the folds that were fixed before any mask was drawn.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -61,6 +62,8 @@ def check_manifest(entries: Mapping[str, dict], files: Iterable[str], root: Path
 
 
 def write_manifest(root: Path, entries: Iterable[dict]) -> None:
-    """Writes `manifest.jsonl` into a folder."""
+    """Writes `manifest.jsonl` into a folder, whole or not at all."""
     lines = "".join(json.dumps(entry) + "\n" for entry in entries)
-    (root / FILE).write_text(lines, encoding="utf-8")
+    temporary = root / f".{FILE}"
+    temporary.write_text(lines, encoding="utf-8")
+    os.replace(temporary, root / FILE)

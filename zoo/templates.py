@@ -1,0 +1,21 @@
+"""Fills the templates of pages."""
+
+import pathlib
+
+import jinja2
+
+FOLDER = pathlib.Path(__file__).parent
+
+
+def environment() -> jinja2.Environment:
+    """Reads the templates beside this file; what is missing in a template is an error."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # A browser would refuse the data as a whole.
+    made.policies["json.dumps_kwargs"] = {"allow_nan": False}
+    return made
