@@ -4,12 +4,24 @@ import csv
 import json
 import pathlib
 import time
+from collections.abc import Callable
 
 import numpy as np
+from absl import logging
 
 from builders import run_dir
 from builders.atomic import write_json
-from zoo import calibration, datasets, evaluate, input_pipeline, map_layouts, report, samples
+from zoo import (
+    anomaly_pipeline,
+    calibration,
+    datasets,
+    evaluate,
+    input_pipeline,
+    map_layouts,
+    outliers,
+    report,
+    samples,
+)
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.predictor import Predictor
 from zoo.recipe import Recipe
@@ -26,6 +38,7 @@ def calibrate_predictor(
     split: str | None = None,
     pixel_rule: str | None = None,
     image_rule: str | None = None,
+    watch: Callable[[samples.Sample], None] | None = None,
 ) -> dict:
     """Chooses the thresholds of a predictor; see `calibration.calibrate`.
 
@@ -34,6 +47,7 @@ def calibrate_predictor(
       builder: a built data set.
       split: None takes the recipe's validation folds.
       pixel_rule: None takes the recipe's, as with `image_rule`.
+      watch: is shown every image once it is scored.
 
     Raises:
       ValueError: the split holds test images, or too few images for a rule.
@@ -41,8 +55,9 @@ def calibrate_predictor(
     recipe = Recipe.from_dict(predictor.recipe)
     folds = recipe.validation_folds if split is None else None
     split = split or recipe.train_split
+    scored = samples.predicted_samples(predictor, _batches(recipe, builder, split, folds))
     return calibration.calibrate(
-        samples.predicted_samples(predictor, _batches(recipe, builder, split, folds)),
+        scored if watch is None else _watched(scored, watch),
         split=split,
         test_split=recipe.test_split,
         folds=folds,
@@ -106,6 +121,32 @@ def measure_predictor(
     }
     speed = {"seconds": seconds, "images_per_second": evaluation.metrics["images"] / seconds}
     return evaluation._replace(metrics={**header, **evaluation.metrics, **speed})
+
+
+def with_outliers(
+    evaluation: evaluate.Evaluation, search: outliers.OutlierSearch, predictor: Predictor, builder
+) -> evaluate.Evaluation:
+    """Adds the outliers among all good images that weights or thresholds come from.
+
+    Args:
+      evaluation: of the predictor.
+      search: knows the good validation images already.
+      predictor: with its thresholds; its recipe says what it learnt from.
+      builder: a built data set.
+
+    Returns:
+      The evaluation with `outliers`, see `OutlierSearch.found`, and the same without pictures in
+      its metrics, an empty list where nothing stands out.
+    """
+    recipe = Recipe.from_dict(predictor.recipe)
+    logging.info("Scoring the good images learnt from, to find a defect among them.")
+    good = anomaly_pipeline.good_examples(builder, recipe, recipe.training_folds)
+    batches = input_pipeline.same_size_batches(good).as_numpy_iterator()
+    for sample in samples.predicted_samples(predictor, batches):
+        search.add(sample, outliers.TRAINING)
+    found = search.found(predictor.threshold)
+    rows = [{key: value for key, value in row.items() if key != "pictures"} for row in found]
+    return evaluation._replace(metrics={**evaluation.metrics, "outliers": rows}, outliers=found)
 
 
 def calibrate_maps(
@@ -212,6 +253,12 @@ def _record(run) -> dict:
         "environment": read("environment.json"),
         "history": history,
     }
+
+
+def _watched(scored, watch):
+    for sample in scored:
+        watch(sample)
+        yield sample
 
 
 def _batches(recipe, builder, split, folds=None, mask_feature=None):

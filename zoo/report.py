@@ -4,6 +4,7 @@ import base64
 import hashlib
 import math
 import pathlib
+from collections.abc import Sequence
 
 import jinja2
 from markupsafe import Markup
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from builders.atomic import replacing
 from tfds_datasets.features import GOOD
 from zoo import explorer, report_charts, report_figures, verdict
+from zoo.outliers import LIMIT, MOST
 
 FOLDER = pathlib.Path(__file__).parent
 SCRIPTS = ("report_pictures.js", "report.js")
@@ -27,6 +29,7 @@ def write_report(
     history: list[dict],
     gallery: list[dict],
     curves: dict,
+    outliers: Sequence[dict] = (),
 ) -> None:
     """Writes the report of one measurement, whole or not at all.
 
@@ -40,6 +43,7 @@ def write_report(
       gallery: as `Gallery.entries` returns it.
       curves: those of `report_charts.CURVES`, each `x` and `y`, and `overlap`: the pixel counts
         and overlaps at each `threshold`. Those that are undefined are left out.
+      outliers: as `OutlierSearch.found` returns them.
     """
     environment_of_page = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
@@ -69,6 +73,9 @@ def write_report(
         data=data,
         start=explorer.figures_at_start(data),
         gallery=gallery,
+        outliers=outliers,
+        outlier_limit=LIMIT,
+        most_outliers=MOST,
         good_label=GOOD,
         labels=sorted({entry["label"] for entry in gallery} - {GOOD}),
         ranking_charts=report_charts.ranking_charts(curves),
