@@ -22,6 +22,14 @@ DATA_LICENCES = {
     "neu_seg": "none stated; for research only",
 }
 
+# Sources of the textures of painted defects, without the folders of those who trained.
+_TEXTURES = {
+    "dtd": "every second from the Describable Textures Dataset, which is for research; the others",
+    "folder": "every second from pictures in a folder of those who trained; the others",
+    "procedural": "every second drawn by formulas; the others",
+    "self": "all",
+}
+
 # What the figures of `metrics.json` are called on a page; others appear under their own name.
 FIGURES = {
     "images": "Test images",
@@ -72,6 +80,7 @@ def render(
     calibration: dict,
     metrics: dict,
     weights: str = "float32",
+    textures: str | None = None,
 ) -> str:
     """Returns the page of a version of a module, in Markdown.
 
@@ -82,6 +91,8 @@ def render(
       calibration: `threshold`, `score_threshold` and their `source`; empty if there is none.
       metrics: figures on the test images; empty if there are none. Lists are left out.
       weights: "float32", or "bfloat16" where they were rounded after that.
+      textures: the source of those of the defects that training painted, such as "dtd:FOLDER";
+        None where it painted none.
 
     Raises:
       ValueError: nobody has written about the recipe's builder yet.
@@ -106,6 +117,7 @@ def render(
         figures=_figures(metrics),
         licence=data_licence(recipe),
         weights=weights,
+        textures=_TEXTURES[textures.partition(":")[0]] if textures else "",
         size=_size(recipe["image_size"]),
         parameters=model.count_params(),
         channels=model.inputs[0].shape[-1],

@@ -138,6 +138,7 @@ def _published(modules_dir, handle, version) -> dict | None:
 def _write_files(run, paths, *, handle, version) -> dict:
     """Writes the four files of a version, and returns its manifest."""
     directory = run["directory"]
+    environment = _read_json(directory / ENVIRONMENT_FILE)
     page = card.render(
         run["model"],
         run["recipe"],
@@ -145,6 +146,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
         calibration=run["calibration"],
         metrics=run["metrics"],
         weights=run["weights"],
+        textures=environment.get("textures"),
     )
     paths["card"].write_text(page)
     page_in_module = paths["card"].with_name("card.md")
@@ -180,7 +182,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
         },
-        "environment": _read_json(directory / ENVIRONMENT_FILE),
+        "environment": environment,
     }
     write_json(paths["manifest"], manifest)
     return manifest

@@ -11,8 +11,10 @@ def model():
     return builders.build(RECIPE["builder"], **RECIPE["builder_args"])
 
 
-def render(model, recipe=RECIPE, calibration=CALIBRATION, metrics=METRICS):
-    return card.render(model, recipe, version=3, calibration=calibration, metrics=metrics)
+def render(model, recipe=RECIPE, calibration=CALIBRATION, metrics=METRICS, **options):
+    return card.render(
+        model, recipe, version=3, calibration=calibration, metrics=metrics, **options
+    )
 
 
 def test_every_builder_has_a_page():
@@ -45,6 +47,13 @@ def test_facts_of_the_run(model):
     assert "| IoU, mean over defective images | 0.8125 |" in text
     assert "| TPR, share of defective images found | undefined |" in text
     assert "per_image" not in text
+
+
+def test_textures_of_painted_defects(model):
+    assert "Their textures" not in render(model)
+    text = render(model, textures="dtd:/home/me/dtd")
+    assert "Describable Textures Dataset, which is for research" in text and "/home" not in text
+    assert "Their textures: all from\nthe image itself" in render(model, textures="self")
 
 
 def test_imported_weights(model):

@@ -212,6 +212,22 @@ def test_no_figure_is_rounded_to_perfection(tmp_path):
         assert text in page.text
 
 
+def test_outliers_among_the_good_images(page, tmp_path):
+    assert "utliers" not in page.text and not any("outlier" in str(tag) for tag in page.tags)
+    gallery = measure()["gallery"]
+    rows = [
+        {"file_name": f"a_{index}<&>.png", "score": 0.9, "role": role, "z": 5.25}
+        | {"pictures": dict.fromkeys(("image", "map", "marked"), gallery[0]["image"])}
+        for index, role in enumerate(("validation", "training"))
+    ]
+    page = write(tmp_path / "report.html", outliers=rows)
+    assert "2 of the images given as good look least like the others: look at them" in page.text
+    assert "a_0<&>.png (chose the thresholds): score 0.9, z 5.2" in page.text
+    assert "a_1<&>.png (learnt from): score 0.9, z 5.2" in page.text
+    assert {"href": "#outliers"} in page.all("a") and page.at("outliers")
+    assert len(page.all("img")) == 10 * 3 + 2 * 3
+
+
 def test_no_good_image(tmp_path):
     page = write(tmp_path / "report.html", measure(good=0, alarms=0))
     assert "Of 100 defective parts 25 pass." in page.text

@@ -14,6 +14,7 @@ from PIL import Image
 from tiny_run import CALIBRATION, METRICS, RECIPE, tiny_run
 
 import builders
+from builders.atomic import write_json
 from builders.predictions import predictions
 from builders.run_dir import load_model
 from export import saved_model
@@ -46,7 +47,9 @@ assert sys.modules["keras"] is None
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return tiny_run(tmp_path_factory.mktemp("runs") / "one")
+    directory = tiny_run(tmp_path_factory.mktemp("runs") / "one")
+    write_json(directory / "environment.json", {"textures": "self"})
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +140,7 @@ def test_attributes_and_assets(module_path):
         for name in ("card", "recipe", "calibration", "metrics")
     }
     assert stored["card"].startswith(f"# Module defect-zoo/{RECIPE['module']}/1\n")
+    assert "Their textures: all from" in stored["card"]
     assert json.loads(stored["recipe"]) == RECIPE
     assert json.loads(stored["calibration"]) == CALIBRATION
     assert json.loads(stored["metrics"]) == METRICS

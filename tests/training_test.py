@@ -53,6 +53,7 @@ def test_run_directory_is_complete(finished, data_dir):
     }
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["images"] == 120 and len(metrics["per_image"]) == 120
+    assert "outliers" not in metrics  # of models that learn from good images alone
     assert [row["threshold"] for row in metrics["at_thresholds"]][:2] == [0.05, 0.125]
     assert "folds 0, 1 of the train split" in metrics["threshold_source"]
     assert len(list((run / "epochs").glob("*.png"))) == recipe.epochs

@@ -75,13 +75,13 @@ def train(options) -> Iterator[str]:
 
 def calibrate(options) -> Iterator[str]:
     from builders.atomic import write_json
-    from zoo import measure
+    from zoo import measure, measure_maps
 
     output_dir = pathlib.Path(required(options, "output_dir"))
     rules = {"pixel_rule": options.pixel_rule, "image_rule": options.image_rule}
     if options.ground_truth:
         rules = {name: rule or "best_f1" for name, rule in rules.items()}
-        calibration = measure.calibrate_maps(*_maps(options), **rules, **_map_options(options))
+        calibration = measure_maps.calibrate_maps(*_maps(options), **rules, **_map_options(options))
     else:
         predictor = predictor_of(options, required(options, "source"))
         calibration = measure.calibrate_predictor(
@@ -97,11 +97,11 @@ def calibrate(options) -> Iterator[str]:
 
 
 def evaluate(options) -> Iterator[str]:
-    from zoo import measure, verdict
+    from zoo import measure, measure_maps, verdict
 
     if options.ground_truth:
         known = {"calibration": calibration_of(options)}
-        evaluation = measure.measure_maps(*_maps(options), **known, **_map_options(options))
+        evaluation = measure_maps.measure_maps(*_maps(options), **known, **_map_options(options))
     else:
         predictor = predictor_of(options, required(options, "source"))
         known = {"recipe": predictor.recipe, "calibration": predictor.calibration}

@@ -36,11 +36,13 @@ class Evaluation(NamedTuple):
       gallery: the entries of `zoo.gallery.Gallery`.
       curves: of `AnomalyEvaluator.curves`, and `overlap`, lists over the pixel `threshold`, where
         defects have masks.
+      outliers: of `zoo.outliers`, among the good images that a model learnt from.
     """
 
     metrics: dict
     gallery: list[dict]
     curves: dict
+    outliers: Sequence[dict] = ()
 
 
 def evaluate(

@@ -87,13 +87,15 @@ def _badness(row: dict) -> tuple:
 
 
 def _encoded(image, mask, levels, counts, share) -> dict:
-    table = _text(counts[:, :2].astype("<u4").tobytes())
+    table = base64.b64encode(counts[:, :2].astype("<u4").tobytes()).decode()
     for side in SIDES:
         height, width = size = pictures.thumbnail_size(mask.shape, side)
         small = {
-            "image": image if image is None else _jpeg(pictures.thumbnail(image, side)),
-            "truth": _png(pictures.color_types(_shrunk_mask(mask, size))),
-            "levels": _png(pictures.block_maximum(levels, size)),
+            "image": image
+            if image is None
+            else pictures.jpeg_address(pictures.thumbnail(image, side)),
+            "truth": pictures.png_address(pictures.color_types(_shrunk_mask(mask, size))),
+            "levels": pictures.png_address(pictures.block_maximum(levels, size)),
         }
         if len(table) + sum(len(text) for text in small.values() if text) <= share:
             break
@@ -110,15 +112,3 @@ def _encoded(image, mask, levels, counts, share) -> dict:
 
 def _shrunk_mask(mask, size):
     return _UNRANK[pictures.block_maximum(_RANK[mask], size)]
-
-
-def _jpeg(picture) -> str:
-    return f"data:image/jpeg;base64,{_text(pictures.jpeg_bytes(picture))}"
-
-
-def _png(picture) -> str:
-    return f"data:image/png;base64,{_text(pictures.png_bytes(picture))}"
-
-
-def _text(content: bytes) -> str:
-    return base64.b64encode(content).decode()

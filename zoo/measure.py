@@ -1,23 +1,30 @@
-"""Calibrates and measures a model on a built data set, or saved maps, and writes the results."""
+"""Calibrates and measures a model on a built data set, and writes the results."""
 
 import csv
 import json
 import pathlib
 import time
+from collections.abc import Callable
 
-import numpy as np
+from absl import logging
 
 from builders import run_dir
 from builders.atomic import write_json
 from tfds_datasets.image_mask_folder import manifest
-from zoo import calibration, datasets, evaluate, input_pipeline, map_layouts, report, samples
-from zoo.metrics.score_histogram import ScoreHistogram
+from zoo import (
+    anomaly_pipeline,
+    calibration,
+    datasets,
+    evaluate,
+    input_pipeline,
+    outliers,
+    report,
+    samples,
+)
 from zoo.predictor import Predictor
 from zoo.recipe import Recipe
 
 SPEED = ("seconds", "images_per_second")
-CURVE_STEPS = 120  # thresholds of saved maps: so many over the good pixels, and over the defects
-RAREST_FALSE_ALARM = 1e-6  # share of good pixels above the highest threshold of a curve
 
 
 def calibrate_predictor(
@@ -27,6 +34,7 @@ def calibrate_predictor(
     split: str | None = None,
     pixel_rule: str | None = None,
     image_rule: str | None = None,
+    watch: Callable[[samples.Sample], None] | None = None,
 ) -> dict:
     """Chooses the thresholds of a predictor; see `calibration.calibrate`.
 
@@ -35,6 +43,7 @@ def calibrate_predictor(
       builder: a built data set.
       split: None takes the recipe's validation folds.
       pixel_rule: None takes the recipe's, as with `image_rule`.
+      watch: is shown every image once it is scored.
 
     Raises:
       ValueError: the split holds test images, or too few images for a rule.
@@ -42,8 +51,9 @@ def calibrate_predictor(
     recipe = Recipe.from_dict(predictor.recipe)
     folds = recipe.validation_folds if split is None else None
     split = split or recipe.train_split
+    scored = samples.predicted_samples(predictor, _batches(recipe, builder, split, folds))
     found = calibration.calibrate(
-        samples.predicted_samples(predictor, _batches(recipe, builder, split, folds)),
+        scored if watch is None else _watched(scored, watch),
         split=split,
         test_split=recipe.test_split,
         folds=folds,
@@ -121,70 +131,30 @@ def measure_predictor(
     return evaluation._replace(metrics={**header, **evaluation.metrics, **speed})
 
 
-def calibrate_maps(
-    maps_dir, ground_truth_dir, layout: str, *, pixel_rule: str, image_rule: str, **options
-) -> dict:
-    """Chooses the thresholds of saved maps; see `calibration.calibrate`.
-
-    Args:
-      maps_dir: folder of maps of validation images, as `map_layouts.find_maps` wants it.
-      ground_truth_dir: folder of their ground truth.
-      layout: one of `map_layouts.LAYOUTS`.
-      pixel_rule: as `image_rule`, one of `threshold_rules.RULES`.
-      options: of `samples.saved_samples`.
-
-    Raises:
-      ValueError: the maps lie in a folder named test, or are too few for a rule.
-    """
-    items = _find_maps(maps_dir, ground_truth_dir, layout, options)
-    folders = {part for item in items for part in item.map_path.resolve().parts[-4:-1]}
-    split = "test" if "test" in folders else pathlib.Path(maps_dir).resolve().name
-    return calibration.calibrate(
-        samples.saved_samples(items, **options),
-        split=split,
-        test_split="test",
-        pixel_rule=pixel_rule,
-        image_rule=image_rule,
-    )
-
-
-def measure_maps(
-    maps_dir, ground_truth_dir, layout: str, *, calibration: dict | None = None, **options
+def with_outliers(
+    evaluation: evaluate.Evaluation, search: outliers.OutlierSearch, predictor: Predictor, builder
 ) -> evaluate.Evaluation:
-    """Measures saved maps; see `evaluate.evaluate`. Reads each twice, since any score may occur.
-
-    The metrics also name `module`, `dataset` and `split` as those of a model do, and say in
-    `map_note` what became of maps of another size.
+    """Adds the outliers among all good images that weights or thresholds come from.
 
     Args:
-      maps_dir: as `map_layouts.find_maps` wants it, with `ground_truth_dir` and `layout`.
-      calibration: as `calibrate_maps` returns it; None where no threshold was chosen.
-      options: of `samples.saved_samples`.
+      evaluation: of the predictor.
+      search: knows the good validation images already.
+      predictor: with its thresholds; its recipe says what it learnt from.
+      builder: a built data set.
+
+    Returns:
+      The evaluation with `outliers`, see `OutlierSearch.found`, and the same without pictures in
+      its metrics, an empty list where nothing stands out.
     """
-    items = _find_maps(maps_dir, ground_truth_dir, layout, options)
-    good, defective = ScoreHistogram(), ScoreHistogram()
-    for sample in samples.saved_samples(items, **options):
-        good.add(sample.anomaly_map[sample.mask == 0])
-        defective.add(sample.anomaly_map[sample.mask > 0])
-    shares = np.linspace(0, 1, CURVE_STEPS)
-    rare = np.geomspace(RAREST_FALSE_ALARM, 1, CURVE_STEPS)
-    evaluation = evaluate.evaluate(
-        samples.saved_samples(items, **options),
-        calibration=calibration,
-        thresholds=[*_exceeded_by(good, rare), *_exceeded_by(defective, shares)],
-        by_group=layout == "loco",
-        total=len(items),
-    )
-    header = {
-        "module": f"saved maps {pathlib.Path(maps_dir).resolve().name}",
-        "dataset": pathlib.Path(ground_truth_dir).resolve().name,
-        "split": "test",
-        "seen": False,
-        "map_note": "maps of another size resized bilinearly to their ground truth"
-        if options.get("resize_maps")
-        else None,
-    }
-    return evaluation._replace(metrics={**header, **evaluation.metrics})
+    recipe = Recipe.from_dict(predictor.recipe)
+    logging.info("Scoring the good images learnt from, to find a defect among them.")
+    good = anomaly_pipeline.good_examples(builder, recipe, recipe.training_folds)
+    batches = input_pipeline.same_size_batches(good).as_numpy_iterator()
+    for sample in samples.predicted_samples(predictor, batches):
+        search.add(sample, outliers.TRAINING)
+    found = search.found(predictor.threshold)
+    rows = [{key: value for key, value in row.items() if key != "pictures"} for row in found]
+    return evaluation._replace(metrics={**evaluation.metrics, "outliers": rows}, outliers=found)
 
 
 def write_results(directory, evaluation: evaluate.Evaluation, *, run=None, **known) -> None:
@@ -227,6 +197,12 @@ def _record(run) -> dict:
     }
 
 
+def _watched(scored, watch):
+    for sample in scored:
+        watch(sample)
+        yield sample
+
+
 def _batches(recipe, builder, split, folds=None, mask_feature=None):
     if mask_feature is None:  # a data set that was not trained on may have one kind of mask only
         known = recipe.mask_feature in builder.info.features
@@ -244,20 +220,3 @@ def seen(recipe: Recipe, builder, split: str, folds: tuple[int, ...] | None) -> 
     if not calibration.share_images(recipe.train_split, split):
         return False
     return folds is None or not set(folds) <= set(recipe.test_folds)
-
-
-def _find_maps(maps_dir, ground_truth_dir, layout, options):
-    threshold = options.get("ground_truth_threshold")
-    return map_layouts.find_maps(
-        maps_dir, ground_truth_dir, layout, ground_truth_threshold=threshold
-    )
-
-
-def _exceeded_by(histogram, shares) -> list[float]:
-    """For each share, a score that about as many of the counted ones exceed."""
-    if not histogram.total:
-        return []
-    filled = np.flatnonzero(histogram.counts)
-    up_to = np.cumsum(histogram.counts[filled])
-    chosen = np.searchsorted(up_to, (1 - shares) * histogram.total).clip(max=len(filled) - 1)
-    return [histogram.edge(index) for index in np.unique(filled[chosen]).tolist()]

@@ -4,12 +4,14 @@ import base64
 import hashlib
 import math
 import pathlib
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from builders.atomic import replacing
 from tfds_datasets.features import GOOD
 from zoo import explorer, report_charts, report_figures, templates, verdict
+from zoo.outliers import LIMIT, MOST
 
 FOLDER = pathlib.Path(__file__).parent
 SCRIPTS = ("report_pictures.js", "report.js")
@@ -26,6 +28,7 @@ def write_report(
     history: list[dict],
     gallery: list[dict],
     curves: dict,
+    outliers: Sequence[dict] = (),
 ) -> None:
     """Writes the report of one measurement, whole or not at all.
 
@@ -39,6 +42,7 @@ def write_report(
       gallery: as `Gallery.entries` returns it.
       curves: those of `report_charts.CURVES`, each `x` and `y`, and `overlap`: the pixel counts
         and overlaps at each `threshold`. Those that are undefined are left out.
+      outliers: as `OutlierSearch.found` returns them.
     """
     environment_of_page = templates.environment()
     environment_of_page.filters.update(
@@ -60,6 +64,9 @@ def write_report(
         data=data,
         start=explorer.figures_at_start(data),
         gallery=gallery,
+        outliers=outliers,
+        outlier_limit=LIMIT,
+        most_outliers=MOST,
         good_label=GOOD,
         labels=sorted({entry["label"] for entry in gallery} - {GOOD}),
         ranking_charts=report_charts.ranking_charts(curves),

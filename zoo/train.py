@@ -1,6 +1,7 @@
 """Trains one module by its recipe and leaves a complete run directory."""
 
 import csv
+import functools
 import importlib.util
 import json
 import os
@@ -23,6 +24,7 @@ from zoo import (
     measure,
     objectives,
     optimizers,
+    outliers,
     predictor,
     schedules,
     starting_weights,
@@ -214,10 +216,14 @@ def _measure(recipe, builder, partial):
     """Calibrates and measures the saved weights, so that the figures are those of the files."""
     model, _ = run_dir.load_model(partial)
     uncalibrated = predictor.from_model(model, recipe.to_dict())
-    calibration = measure.calibrate_predictor(uncalibrated, builder)
+    search = outliers.OutlierSearch() if recipe.builder in tasks.LEARN_NORMAL else None
+    watch = search and functools.partial(search.add, role=outliers.VALIDATION)
+    calibration = measure.calibrate_predictor(uncalibrated, builder, watch=watch)
     write_json(partial / "calibration.json", calibration)
     calibrated = uncalibrated._replace(calibration=calibration)
     evaluation = measure.measure_predictor(calibrated, builder)
+    if search:
+        evaluation = measure.with_outliers(evaluation, search, calibrated, builder)
     measure.write_results(partial, evaluation, run=partial)
 
 

@@ -77,6 +77,9 @@ def table(metrics: dict) -> str:
                 f"({metrics['threshold_source']})",
             )
         )
+    if outliers := metrics.get("outliers"):
+        names = ", ".join(row["file_name"] for row in outliers)
+        rows.append(("outliers", f"given as good, least like the others, to be looked at: {names}"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
 
