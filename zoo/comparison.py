@@ -41,7 +41,7 @@ def compare(
     Args:
       teacher: its run directory.
       students: run directories, of several seeds where there are.
-      load: returns the predictor of a run directory.
+      load: returns the predictor of a run directory, which takes images of any size.
       builder: the built data set whose test split measures all, with the truth.
 
     Returns:
@@ -58,6 +58,8 @@ def compare(
     with tempfile.TemporaryDirectory() as folder:
         for directory in (teacher, *students):
             predictor = load(directory)
+            # One truth for all, that of the whole image, at whatever size a network sees it.
+            predictor = predictor._replace(recipe={**predictor.recipe, "image_size": None})
             if directory == teacher:
                 agreement, answer = [], _keeping(predictor, pathlib.Path(folder))
             else:

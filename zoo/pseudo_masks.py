@@ -63,12 +63,13 @@ def write_pseudo_masks(
       output_dir: is made; it must not be there.
       preset: one of `roles.ROLES`.
       image_labels: whether it is known which of the student's images are good. Then their masks are
-        empty, and defective ones whose mask is empty are left out.
+        empty; in defective ones all that exceeds the pixel threshold is a defect, whatever the
+        image's threshold says; and those in which nothing does are left out.
 
     Returns:
       What `calibration.json` holds: `levels`, those of `Levels`; `source`, which says in words
-      where they come from; the number of `images` that chose them; and of the student's images,
-      those `marked`, `empty` and `left_out`.
+      where they come from; the number of `images` that chose them; `image_labels`; and of the
+      student's images, those `marked`, `empty` and `left_out`.
 
     Raises:
       ValueError: the teacher has not learnt from good images alone, its thresholds need defects,
@@ -99,6 +100,7 @@ def write_pseudo_masks(
             f"images of folds {', '.join(map(str, recipe.validation_folds))} of "
             f"{recipe.train_split}",
             "images": len(good),
+            "image_labels": image_labels,
             **counts,
         }
         write_json(folder / "calibration.json", calibration)
@@ -208,11 +210,15 @@ def _write_folders(folder, predictor, builder, recipe, given, levels, *, image_l
 def _judge(predictor, example, levels, image_labels) -> dict:
     """The teacher's mask of an image, what became of it, and what the manifest says of it."""
     anomaly_map = _anomaly_map(predictor, example)
-    good = image_labels and example.fields["label"] == 0
-    mask = np.zeros(anomaly_map.shape, np.uint8) if good else pseudo_mask(anomaly_map, levels)
-    score, marked = float(anomaly_map.max()), int(np.count_nonzero(mask == 1))
-    defective = score > levels.image if not image_labels else not good
-    left_out = defective and not marked
+    score = float(anomaly_map.max())
+    defective = example.fields["label"] > 0 if image_labels else score > levels.image
+    if image_labels:
+        levels = levels._replace(image=levels.pixel)
+    mask = np.zeros(anomaly_map.shape, np.uint8)
+    if defective:
+        mask = pseudo_mask(anomaly_map, levels)
+    marked = int(np.count_nonzero(mask == 1))
+    left_out = bool(defective and not marked)
     return {
         "outcome": "left_out" if left_out else "marked" if marked else "empty",
         "mask": mask,
