@@ -132,3 +132,11 @@ def test_readme_shows_the_result_files():
         if ours:
             assert result_tables.table(name, ours) in readme
     assert {result_tables.kind(result) for result in results} >= {"defects", "types"}
+
+
+def test_readme_shows_the_comparisons():
+    readme = (ROOT / "README.md").read_text()
+    files = list((ROOT / "zoo" / "results").glob("comparison_*.json"))
+    for path in files:
+        assert result_tables.comparison_table(json.loads(path.read_text())) in readme
+    assert files
