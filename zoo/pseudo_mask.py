@@ -51,13 +51,15 @@ def pseudo_mask(anomaly_map: np.ndarray, levels: Levels) -> np.ndarray:
         return np.zeros(anomaly_map.shape, np.uint8)
     least = max(LEAST_PIXELS, LEAST_SHARE * anomaly_map.size)
     regions, count = ndimage.label(anomaly_map > levels.pixel, _EIGHT)
-    numbers = np.arange(1, count + 1)
-    peaks = ndimage.maximum(anomaly_map, regions, numbers)
-    large = np.bincount(regions.ravel(), minlength=count + 1)[1:] >= least
-    defect = np.isin(regions, numbers[(np.asarray(peaks) > levels.image) & large])
-    holes, count = ndimage.label(ndimage.binary_fill_holes(defect) & ~defect)
-    small = np.bincount(holes.ravel(), minlength=count + 1)[1:] < least
-    defect |= np.isin(holes, np.arange(1, count + 1)[small])
+    chosen = np.zeros(count + 1, bool)
+    chosen[regions[anomaly_map > levels.image]] = True
+    chosen &= np.bincount(regions.ravel(), minlength=count + 1) >= least
+    chosen[0] = False  # what is no region
+    defect = chosen[regions]
+    # All that touches the border is one with what is beyond it, and no hole.
+    holes, count = ndimage.label(np.pad(~defect, 1, constant_values=True))
+    small = np.bincount(holes.ravel(), minlength=count + 1) < least
+    defect |= small[holes[1:-1, 1:-1]]
     open_pixels = anomaly_map > levels.low
     if defect.any():
         open_pixels |= ndimage.binary_dilation(defect, _EIGHT, iterations=RING)
