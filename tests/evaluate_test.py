@@ -51,7 +51,7 @@ def sample(name, label, **changes):
 
 
 def test_by_hand():
-    metrics, gallery, curves = evaluate(known_samples(), calibration=CALIBRATION)
+    metrics, gallery, curves, _ = evaluate(known_samples(), calibration=CALIBRATION)
     assert metrics["images"] == 2 and metrics["defective"] == 1
     assert metrics["image_shape"] == [4, 4, 1]
     assert metrics["defect_iou"] == pytest.approx(4 / 12)
@@ -78,7 +78,7 @@ def test_by_hand():
 
 
 def test_oracle_is_apart_from_the_result():
-    metrics, _, _ = evaluate(known_samples())
+    metrics, *_ = evaluate(known_samples())
     for key in ("threshold", "score_threshold", "defect_iou", "set_iou", "tp", "tnr", "mean_iou"):
         assert metrics[key] is None
     assert metrics["oracle"]["image_f1"] == 1
@@ -89,7 +89,7 @@ def test_oracle_is_apart_from_the_result():
 
 def test_undefined_figures_are_none_with_a_reason():
     good = itertools.islice(known_samples(), 1)
-    metrics, _, curves = evaluate(good, calibration=CALIBRATION)
+    metrics, _, curves, _ = evaluate(good, calibration=CALIBRATION)
     for key in ("defect_iou", "image_auroc", "tpr", "au_pro@0.3", "boundary_f1"):
         assert metrics[key] is None
     assert metrics["reasons"]["image_auroc"] == "nothing defective was measured"
@@ -112,7 +112,7 @@ def test_types_are_told_apart():
         sample("b", "scratch", types=types, mask=2 * sample("", "dent").mask, score=0.05),
         sample("c", "good", types=np.zeros((4, 4), np.uint8)),
     ]
-    metrics, _, _ = evaluate(
+    metrics, *_ = evaluate(
         samples, calibration=CALIBRATION, class_names=["good", "dent", "scratch"]
     )
     confusion = metrics["pixel_confusion"]
@@ -132,7 +132,7 @@ def test_groups_of_loco_share_the_good_images():
         sample("a", "logical_anomalies", regions=[Region(top, 2)], score=0.9),
         sample("b", "structural_anomalies", regions=[Region(top, 8)], score=0.05),
     ]
-    metrics, _, _ = evaluate(samples, by_group=True)
+    metrics, *_ = evaluate(samples, by_group=True)
     logical, structural = (
         metrics["groups"][f"{name}_anomalies"] for name in ("logical", "structural")
     )
@@ -148,7 +148,7 @@ def test_groups_of_loco_share_the_good_images():
 def test_ignored_pixels_are_not_judged():
     mask = sample("", "dent").mask
     mask[1] = 255
-    metrics, _, _ = evaluate([sample("a", "dent", mask=mask)], calibration=CALIBRATION)
+    metrics, *_ = evaluate([sample("a", "dent", mask=mask)], calibration=CALIBRATION)
     assert metrics["pixel_confusion"]["counts"] == [[4, 4], [4, 0]]
     assert metrics["defect_iou"] == 0 and metrics["hits"] == 0
 
@@ -158,7 +158,7 @@ def test_defects_without_masks_are_not_measured():
         sample("a", "dent", mask=np.full((4, 4), 255, np.uint8), boxes=np.array([[0, 0, 1, 1]])),
         sample("b", "good", score=0.05, boxes=np.array([[0, 0, 1, 1]])),
     ]
-    metrics, gallery, curves = evaluate(samples, calibration=CALIBRATION)
+    metrics, gallery, curves, _ = evaluate(samples, calibration=CALIBRATION)
     assert (metrics["tp"], metrics["tn"], metrics["masked"]) == (1, 1, 0)
     for key in ("defect_iou", "set_iou", "mean_iou", "boundary_f1", "hit_rate", "pixel_auroc"):
         assert metrics[key] is None
@@ -168,7 +168,7 @@ def test_defects_without_masks_are_not_measured():
     assert [entry["iou"] for entry in gallery] == [None, None]
     assert "where a defect is was not measured" in " ".join(verdict.counts(metrics))
     for calibration in (CALIBRATION, None):
-        metrics, _, _ = evaluate(samples, calibration=calibration)
+        metrics, *_ = evaluate(samples, calibration=calibration)
         assert "no defective image has a mask" in verdict.table(
             {**metrics, "dataset": "d", "split": "test"}
         )
@@ -176,14 +176,14 @@ def test_defects_without_masks_are_not_measured():
 
 def test_images_without_masks_count_beside_those_with():
     unmasked = sample("a", "dent", mask=np.full((4, 4), 255, np.uint8))
-    metrics, _, _ = evaluate([unmasked, sample("b", "dent")], calibration=CALIBRATION)
+    metrics, *_ = evaluate([unmasked, sample("b", "dent")], calibration=CALIBRATION)
     assert (metrics["defective"], metrics["masked"]) == (2, 1)
     assert metrics["defect_iou"] == metrics["set_iou"] == pytest.approx(4 / 12)
     assert (metrics["hits"], metrics["hit_rate"]) == (0, 0.0)
 
 
 def test_sure_pixels_are_told_apart_by_the_peak():
-    metrics, _, _ = evaluate([sample("a", "dent", peak=(1, 3))], calibration=CALIBRATION)
+    metrics, *_ = evaluate([sample("a", "dent", peak=(1, 3))], calibration=CALIBRATION)
     assert (metrics["hits"], metrics["hit_rate"]) == (1, 1.0)
     assert metrics["hit_interval"][0] == pytest.approx(0.2065, abs=1e-4)
     logits = np.zeros((2, 3, 4, 1), np.float32)
@@ -200,7 +200,7 @@ def test_boxes_count_in_rejected_images():
         sample("b", "dent", score=0.05, **boxes),
         sample("c", "good", **boxes),
     ]
-    metrics, _, _ = evaluate(samples, calibration=CALIBRATION)
+    metrics, *_ = evaluate(samples, calibration=CALIBRATION)
     assert metrics["box_recall@0.3"] == 0.5 == metrics["box_precision@0.3"]
     assert metrics["box_mean_iou"] == 0.5
 
@@ -212,14 +212,14 @@ def test_two_labels_of_several_types():
         sample("c", "good", defect_type="defect"),
     ]
     names = ["good", "dent", "scratch"]
-    metrics, _, _ = evaluate(samples, calibration=CALIBRATION, class_names=names)
+    metrics, *_ = evaluate(samples, calibration=CALIBRATION, class_names=names)
     assert metrics["labels"]["counts"] == [[0, 1], [1, 1]]
     assert metrics["label_f1"] == metrics["f1"] == 0.5
 
 
 def test_many_pixels_are_counted_in_bins():
-    metrics, _, _ = evaluate(known_samples(), calibration=CALIBRATION, total=2**25)
-    exact, _, _ = evaluate(known_samples(), calibration=CALIBRATION)
+    metrics, *_ = evaluate(known_samples(), calibration=CALIBRATION, total=2**25)
+    exact, *_ = evaluate(known_samples(), calibration=CALIBRATION)
     for key in ("pixel_auroc", "au_pro@0.3"):
         assert 0 < metrics["bounds"][key] < 1
         assert abs(metrics[key] - exact[key]) <= metrics["bounds"][key]

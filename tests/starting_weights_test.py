@@ -11,7 +11,7 @@ from zoo.train import train
 
 MODULE = "fast_unet/dagm_synthetic/class_1_small"
 SMALL = {
-    "builder_args": {"base_filters": 2},
+    "builder_args": {"base_filters": 2, "normalization": None},
     "image_size": (32, 32),
     "batch_size": 2,
     "steps_per_epoch": 1,
