@@ -7,6 +7,7 @@ masks of defects that were painted on good images, and the truth. All three are 
 """
 
 import pathlib
+import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -183,7 +184,10 @@ def _write_folders(folder, predictor, builder, recipe, given, levels, *, image_l
     textures = find_textures(recipe.textures)
     counts = {"marked": 0, "empty": 0, "left_out": 0}
     kept = {key for key, role in given.items() if role.role != roles.REFUSED}
-    progress = keras.utils.Progbar(len(kept), unit_name="image")
+    # to a file or a pipe one line at the end
+    progress = keras.utils.Progbar(
+        len(kept), unit_name="image", verbose=1 if sys.stdout.isatty() else 2
+    )
     for number, example in enumerate(_examples(builder, kept)):
         role, image = given[example.key], example.fields["image"]
         mask, known = _true_mask(example.fields), {"source": example.key}
