@@ -77,6 +77,22 @@ class Tab:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
+    def screens(self, phone_height=1500):
+        """Names of three screens, each while the page is shown on it; light at the end."""
+        backgrounds = set()
+        for name, width, height, mobile, scheme in (
+            ("desktop", 1280, 900, False, "light"),
+            ("dark", 1280, 900, False, "dark"),
+            ("phone", 360, phone_height, True, "light"),
+        ):
+            self.screen(width, height, mobile)
+            self.prefer(scheme)
+            yield name
+            assert self.run("return document.documentElement.scrollWidth") <= width
+            backgrounds.add(self.run("return getComputedStyle(document.body).backgroundColor"))
+        self.prefer("light")
+        assert len(backgrounds) == 2
+
     def screenshot(self, name, folder):
         """Writes a PNG to `$ZOO_ARTIFACTS_DIR`, else to `folder`."""
         folder = pathlib.Path(os.environ.get("ZOO_ARTIFACTS_DIR") or folder)

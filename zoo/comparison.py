@@ -1,9 +1,7 @@
 """A teacher and its students on one test set, whose truth nobody has seen."""
 
-import itertools
 import json
 import pathlib
-import tempfile
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from builders import run_dir
 from tfds_datasets.image_mask_folder import manifest
 from zoo import measure
+from zoo.packed_mask import PackedMask, pack, unpack
 from zoo.predictor import Predictor, index_mask
 from zoo.summary import spread
 
@@ -55,23 +54,21 @@ def compare(
       ValueError: a run is none, or the masks of the test split are a model's.
     """
     measured: dict[tuple, list[dict]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for directory in (teacher, *students):
-            predictor = load(directory)
-            # One truth for all, that of the whole image, at whatever size a network sees it.
-            predictor = predictor._replace(recipe={**predictor.recipe, "image_size": None})
-            if directory == teacher:
-                agreement, answer = [], _keeping(predictor, pathlib.Path(folder))
-            else:
-                agreement, answer = _comparing(predictor, pathlib.Path(folder))
-            evaluation = measure.measure_predictor(
-                predictor._replace(predict=answer), builder, "test"
-            )
-            run = _run(directory, teacher)
-            key = (run["module"], run["recipe"], run["learnt_from"], run["parameters"])
-            measured.setdefault(key, []).append(
-                {**run, **_figures(evaluation.metrics), "agreement_iou": _iou(agreement)}
-            )
+    kept: list[PackedMask] = []
+    for directory in (teacher, *students):
+        predictor = load(directory)
+        # One truth for all, that of the whole image, at whatever size a network sees it.
+        predictor = predictor._replace(recipe={**predictor.recipe, "image_size": None})
+        if directory == teacher:
+            agreement, answer = [], _keeping(predictor, kept)
+        else:
+            agreement, answer = _comparing(predictor, kept)
+        evaluation = measure.measure_predictor(predictor._replace(predict=answer), builder, "test")
+        run = _run(directory, teacher)
+        key = (run["module"], run["recipe"], run["learnt_from"], run["parameters"])
+        measured.setdefault(key, []).append(
+            {**run, **_figures(evaluation.metrics), "agreement_iou": _iou(agreement)}
+        )
     metrics = evaluation.metrics
     return {
         **{key: metrics[key] for key in ("dataset", "split", "images", "defective")},
@@ -80,30 +77,27 @@ def compare(
     }
 
 
-def _keeping(predictor, folder):
-    """A predict function that keeps its masks, a bit a pixel, in a folder."""
-    numbers = itertools.count()
+def _keeping(predictor, kept):
+    """A predict function that adds its masks to a list."""
 
     def predict(images):
         outputs = predictor.predict(images)
         for probability in outputs["mask"]:
-            marked = index_mask(probability, predictor.threshold) > 0
-            np.save(folder / f"{next(numbers)}.npy", np.packbits(marked))
+            kept.append(pack(index_mask(probability, predictor.threshold) > 0))
         return outputs
 
     return predict
 
 
-def _comparing(predictor, folder):
+def _comparing(predictor, kept):
     """Pixels that both and that either have marked, image by image, and what adds to them."""
-    numbers, counts = itertools.count(), []
+    teachers, counts = map(unpack, kept), []
 
     def predict(images):
         outputs = predictor.predict(images)
         for probability in outputs["mask"]:
-            marked = (index_mask(probability, predictor.threshold) > 0).ravel()
-            kept = np.unpackbits(np.load(folder / f"{next(numbers)}.npy"), count=marked.size)
-            counts.append((np.sum(marked & (kept > 0)), np.sum(marked | (kept > 0))))
+            marked, teachers_mask = index_mask(probability, predictor.threshold) > 0, next(teachers)
+            counts.append((np.sum(marked & teachers_mask), np.sum(marked | teachers_mask)))
         return outputs
 
     return counts, predict

@@ -1,15 +1,14 @@
 """Measures predictions on images that chose nothing, for `metrics.json` and the report."""
 
 import itertools
-import sys
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 from tfds_datasets.features import GOOD
 from zoo import evaluation_tables as tables
+from zoo import progress
 from zoo.gallery import Gallery
 from zoo.metrics import segmentation
 from zoo.metrics.anomaly import AnomalyEvaluator
@@ -96,14 +95,11 @@ def evaluate(
         gallery=Gallery(total),
         by_group=by_group,
     )
-    # to a file or a pipe one line at the end
-    progress = keras.utils.Progbar(
-        total, unit_name="image", verbose=1 if sys.stdout.isatty() else 2
-    )
+    bar = progress.image_bar(total)
     for count, sample in enumerate(itertools.chain([first], samples), start=1):
         measurement.add(sample)
-        progress.update(count, finalize=False)
-    progress.update(count, finalize=True)
+        bar.update(count, finalize=False)
+    bar.update(count, finalize=True)
     return measurement.result()
 
 

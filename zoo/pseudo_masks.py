@@ -7,11 +7,9 @@ masks of defects that were painted on good images, and the truth. All three are 
 """
 
 import pathlib
-import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import keras
 import numpy as np
 from absl import logging
 
@@ -20,7 +18,7 @@ from builders.predictions import defect_probability
 from tfds_datasets.copies import COPY_SIDE, thumbnail
 from tfds_datasets.features import IGNORE
 from tfds_datasets.image_mask_folder import manifest
-from zoo import roles
+from zoo import progress, roles
 from zoo.foreground import foreground_masks
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.predictor import Predictor
@@ -184,10 +182,7 @@ def _write_folders(folder, predictor, builder, recipe, given, levels, *, image_l
     textures = find_textures(recipe.textures)
     counts = {"marked": 0, "empty": 0, "left_out": 0}
     kept = {key for key, role in given.items() if role.role != roles.REFUSED}
-    # to a file or a pipe one line at the end
-    progress = keras.utils.Progbar(
-        len(kept), unit_name="image", verbose=1 if sys.stdout.isatty() else 2
-    )
+    bar = progress.image_bar(len(kept))
     for number, example in enumerate(_examples(builder, kept)):
         role, image = given[example.key], example.fields["image"]
         mask, known = _true_mask(example.fields), {"source": example.key}
@@ -205,7 +200,7 @@ def _write_folders(folder, predictor, builder, recipe, given, levels, *, image_l
         if role.taught and role.role != roles.TEST:
             painted = _paint(example, number, recipe, textures)
             synthetic.add(f"{example.stem}_painted", role, *painted, manifest.SYNTHETIC, **known)
-        progress.add(1)
+        bar.add(1)
     for student_folder in (pseudo, synthetic, truth):
         student_folder.close()
     return counts

@@ -1,13 +1,13 @@
 """What a student marks on the images that a teacher's masks are reviewed of."""
 
-import zlib
 from collections.abc import Iterable
 
-import keras
 import numpy as np
 
 from tfds_datasets.images import read_image
+from zoo import progress
 from zoo.metrics import segmentation
+from zoo.packed_mask import pack, unpack
 from zoo.predictor import Predictor, index_mask
 from zoo.review import paths
 
@@ -24,20 +24,16 @@ class StudentMasks:
     def __init__(self, root, files: Iterable[str], predictor: Predictor):
         self._kept = {}
         files = list(files)
-        progress = keras.utils.Progbar(len(files), unit_name="image")
+        bar = progress.image_bar(len(files))
         for file in files:
             image = read_image(paths(root, file)["image"], channels=predictor.channels)
             probability = predictor.predict(image[None])["mask"][0]
-            marked = index_mask(probability, predictor.threshold) > 0
-            # A bit a pixel, and masks are mostly empty: large images by the thousand fit.
-            self._kept[file] = marked.shape, zlib.compress(np.packbits(marked).tobytes())
-            progress.add(1)
+            self._kept[file] = pack(index_mask(probability, predictor.threshold) > 0)
+            bar.add(1)
 
     def __getitem__(self, file: str) -> np.ndarray:
         """Where the student sees a defect, bool [H, W]."""
-        (height, width), content = self._kept[file]
-        bits = np.frombuffer(zlib.decompress(content), np.uint8)
-        return np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
+        return unpack(self._kept[file])
 
 
 def disagreement(mask: np.ndarray, marked: np.ndarray) -> float:

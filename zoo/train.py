@@ -26,6 +26,7 @@ from zoo import (
     optimizers,
     outliers,
     predictor,
+    progress,
     schedules,
     starting_weights,
     tasks,
@@ -155,6 +156,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
             epochs=recipe.epochs,
             steps_per_epoch=recipe.steps_per_epoch,
             shuffle=False,  # the batches come shuffled
+            verbose=progress.verbosity(),
             callbacks=training_callbacks,
         )
     if recipe.weights == "best":
