@@ -13,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tfds_datasets.image_mask_folder import manifest
 from zoo.pseudo_mask import pseudo_mask
-from zoo.review_pictures import COLORS, DEFECT
+from zoo.review_marks import COLORS, DEFECT
 
 pytestmark = needs_browser
 

@@ -12,7 +12,8 @@ from made_review import SCORES, cone, file, make_review, served_review
 from PIL import Image
 
 from tfds_datasets.image_mask_folder import manifest
-from zoo.review_pictures import DEFECT, DEFECT_LINE, NOTHING, OPEN, STUDENT_LINE, ReviewPictures
+from zoo.review_marks import DEFECT, DEFECT_LINE, NOTHING, OPEN, STUDENT_LINE
+from zoo.review_pictures import ReviewPictures
 from zoo.review_server import LONGEST_BODY, serving
 
 

@@ -12,7 +12,7 @@ const images = JSON.parse(find("#data").textContent); // in order; `decide` brin
 const items = new Map(); // image -> its button in the list
 let current = 0;
 let draft = null; // a threshold that is not saved
-let draftPixels = null; // that it would mark, as soon as the server has drawn them
+let draftPixels = null; // that it would mark in what is seen, as soon as the server has drawn them
 let saving = 0; // decisions that are under way
 let lastSaved = Promise.resolve();
 
@@ -38,10 +38,19 @@ function maskText(pixels) {
   return pixels ? `${countText(pixels)} pixels are marked.` : "No pixel is marked: good.";
 }
 
+function draftText() {
+  if (draftPixels === null) return "";
+  if (!view) return maskText(draftPixels);
+  return `${draftPixels ? countText(draftPixels) : "No"} pixels of the window are marked.`;
+}
+
+function draftCount() {
+  if (draftPixels === null) return "…";
+  return countText(draftPixels) + (view ? " in the window" : "");
+}
+
 function verdictText(shown) {
-  if (draft !== null) {
-    return ["Not saved yet.", draftPixels === null ? "" : maskText(draftPixels)];
-  }
+  if (draft !== null) return ["Not saved yet.", draftText()];
   if (shown.saving) return ["Saving …", ""];
   const mask = maskText(shown.pixels);
   if (shown.reviewed === "rejected") return ["Rejected:", "left out."];
@@ -97,7 +106,7 @@ function showWords() {
     score: rounded(shown.score),
     "image-threshold": rounded(shown.image_threshold),
     threshold: rounded(threshold),
-    pixels: draft === null ? countText(shown.pixels) : draftPixels === null ? "…" : countText(draftPixels),
+    pixels: draft === null ? countText(shown.pixels) : draftCount(),
     disagreement: shown.disagreement?.toFixed(3),
   };
   for (const [name, value] of Object.entries(figures)) {
@@ -128,7 +137,7 @@ function scrollList({ parentElement: { offsetTop: top, offsetHeight: height } })
 function show(index) {
   items.get(image()).removeAttribute("aria-current");
   items.get(image()).tabIndex = -1;
-  [current, draft, draftPixels] = [index, null, null];
+  [current, draft, view, grip] = [index, null, null, null];
   const shown = image();
   const item = items.get(shown);
   item.setAttribute("aria-current", "true");
@@ -138,8 +147,8 @@ function show(index) {
   find("#previous").disabled = index === 0;
   find("#next").disabled = index === images.length - 1;
   showError("");
-  showWords();
-  drawAll(shown, images[index + 1]);
+  drawAll();
+  if (images[index + 1]) prepare(images[index + 1]);
 }
 
 function say(text) {
@@ -218,43 +227,7 @@ function step(by) {
   if (index >= 0 && index < images.length) show(index);
 }
 
-// Keys and buttons
-
-const ACTIONS = {
-  a: () => decide("accepted"),
-  r: () => decide("rejected"),
-  Enter: () => decide("redrawn"),
-  Escape: forgetDraft,
-  u: undo,
-  ArrowUp: () => moveBy(1),
-  "+": () => moveBy(1),
-  "=": () => moveBy(1), // the key of + without shift
-  ArrowDown: () => moveBy(-1),
-  "-": () => moveBy(-1),
-  ArrowRight: () => step(1),
-  n: () => step(1),
-  ArrowLeft: () => step(-1),
-  p: () => step(-1),
-  h: () => toggle("heat"),
-  m: () => toggle("marks"),
-  "?": () => find("#help").showModal(),
-};
-
-// Whether a key means to what has the focus something else than to the page.
-function isTaken(key, { type, tagName }) {
-  if (type === "number") return !["Enter", "Escape"].includes(key);
-  if (type === "range") return ["ArrowLeft", "ArrowRight"].includes(key);
-  return tagName === "BUTTON" && key === "Enter";
-}
-
-function onKey(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || find("#help").open) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (!Object.hasOwn(ACTIONS, key) || isTaken(key, event.target)) return;
-  if (event.repeat && !key.startsWith("Arrow") && !"+=-".includes(key)) return; // held by accident
-  event.preventDefault();
-  ACTIONS[key]();
-}
+// The page
 
 function addItem(shown, index) {
   const button = document.createElement("button");
@@ -279,18 +252,13 @@ function addItem(shown, index) {
 
 function start() {
   images.forEach(addItem);
-  const buttons = { accept: "a", reject: "r", undo: "u", redraw: "Enter", previous: "p", next: "n" };
-  Object.assign(buttons, { "heat-button": "h", "marks-button": "m", "help-button": "?" });
-  for (const [name, key] of Object.entries(buttons)) find(`#${name}`).addEventListener("click", ACTIONS[key]);
   find("#slider").addEventListener("input", (event) => setDraft(thresholdAt(event.target.valueAsNumber)));
   find("#number").addEventListener("input", (event) => {
     if (Number.isFinite(event.target.valueAsNumber)) setDraft(event.target.valueAsNumber);
   });
-  for (const name of ["image", "heat"]) {
-    find(`#${name}`).addEventListener("load", onLoad);
-    find(`#${name}`).addEventListener("error", () => showError(`${image().name} cannot be shown.`));
-  }
-  document.addEventListener("keydown", onKey);
+  startPictures();
+  startZoom();
+  startKeys();
   addEventListener("beforeunload", (event) => saving && event.preventDefault());
   showProgress();
   show(Math.max(images.findIndex(({ reviewed }) => !reviewed), 0)); // goes on where somebody stopped

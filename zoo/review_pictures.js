@@ -13,20 +13,42 @@ function isOn(name) {
   return find(`#${name}-button`).getAttribute("aria-pressed") === "true";
 }
 
-function drawAll(shown, after) {
-  const picture = find("#image");
-  for (const layer of [picture, find("#heat"), find("#marks")]) layer.hidden = true; // the one before
-  picture.src = address("image", shown);
-  picture.alt = `Image ${shown.name}`;
-  drawMarks();
-  drawHeat();
-  if (after) new Image().src = address("image", after); // the server has it ready by then
+function drawAll() {
+  for (const layer of layers()) {
+    layer.hidden = true; // it shows something else,
+    delete layer.dataset.asked; // and so does what it may still be loading
+  }
+  showView();
+  drawLayers();
 }
 
-// An image or a map has come.
-function onLoad({ target: picture }) {
-  picture.hidden = picture.id === "heat" && !isOn("heat");
-  picture.classList.toggle("enlarged", picture.naturalWidth < picture.clientWidth * devicePixelRatio);
+function drawLayers() {
+  const [shown, picture] = [image(), find("#image")];
+  ask(picture, address("image", shown, viewQuery()), viewQuery());
+  picture.alt = `Image ${shown.name}`;
+  draftPixels = null;
+  showWords();
+  drawMarks();
+  drawHeat();
+}
+
+// The server has the image ready when its turn comes.
+function prepare(shown) {
+  new Image().src = address("image", shown);
+}
+
+// Lets a layer show a picture as soon as it has come.
+function ask(layer, source, query) {
+  layer.dataset.asked = query?.window ?? "";
+  layer.src = source;
+}
+
+function onLoad({ target: layer }) {
+  if (layer.dataset.asked === undefined) return;
+  layer.dataset.window = layer.dataset.asked;
+  layer.hidden = layer.id !== "image" && !isOn(layer.id);
+  layer.classList.toggle("enlarged", layer.id !== "marks" && layer.naturalWidth < layer.clientWidth * devicePixelRatio);
+  alignLayers();
 }
 
 // One request after the other: of those that a moving slider wants, only the last is asked for.
@@ -36,12 +58,13 @@ async function drawMarks() {
   drawing = true;
   while (stale) {
     stale = false;
-    const [shown, threshold] = [image(), draft];
+    const [shown, threshold, query] = [image(), draft, viewQuery()];
     try {
-      const answer = await fetch(address("marks", shown, threshold === null ? {} : { threshold }));
+      const answer = await fetch(address("marks", shown, { ...query, ...(threshold !== null && { threshold }) }));
       if (!answer.ok) throw new Error(await answer.text());
       const content = await answer.blob();
-      if (shown === image()) showMarks(content, threshold, Number(answer.headers.get("Defect-Pixels")));
+      const isSeen = shown === image() && query?.window === viewQuery()?.window;
+      if (isSeen) showMarks(content, threshold, query, Number(answer.headers.get("Defect-Pixels")));
     } catch (error) {
       showError(`The mask of ${shown.name} cannot be drawn: ${error.message}`);
     }
@@ -49,19 +72,18 @@ async function drawMarks() {
   drawing = false;
 }
 
-function showMarks(content, threshold, pixels) {
+function showMarks(content, threshold, query, pixels) {
   const marks = find("#marks");
   URL.revokeObjectURL(marks.src);
-  marks.src = URL.createObjectURL(content);
+  ask(marks, URL.createObjectURL(content), query);
   marks.alt = `Mask${threshold === null ? "" : ` at ${threshold}`}: ${pixels} pixels`;
-  marks.hidden = !isOn("marks");
   if (threshold === null || threshold !== draft) return;
   draftPixels = pixels;
   showWords();
 }
 
 function drawHeat() {
-  if (isOn("heat")) find("#heat").src = address("heat", image());
+  if (isOn("heat")) ask(find("#heat"), address("heat", image(), viewQuery()), viewQuery());
   else find("#heat").hidden = true;
 }
 
@@ -69,4 +91,11 @@ function toggle(name) {
   find(`#${name}-button`).setAttribute("aria-pressed", String(!isOn(name)));
   if (name === "heat") drawHeat();
   else find("#marks").hidden = !isOn("marks");
+}
+
+function startPictures() {
+  for (const layer of layers()) {
+    layer.addEventListener("load", onLoad);
+    layer.addEventListener("error", () => showError(`${image().name} cannot be shown.`));
+  }
 }

@@ -1,13 +1,11 @@
 """Draws what a reviewer sees, at the size of a screen: the image, the masks upon it, the map."""
 
 import functools
-import io
 import threading
 from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from tfds_datasets.features import IGNORE
 from tfds_datasets.images import read_image
@@ -15,20 +13,11 @@ from zoo import pictures
 from zoo.maps import read_map
 from zoo.pseudo_mask import pseudo_mask
 from zoo.review import paths, teacher_levels
+from zoo.review_marks import clear_png, draw_marks
 
 LONGEST = 1024  # pixels of the longest side on the screen
 SMALL = 96  # pixels of the longest side in the list
-LINE = 2  # pixels that lines are wide on the screen
 KEPT = 24  # images that are kept in memory, at most 7 MiB each
-# Ids of what lies upon the image: red, green, blue, and the opacity, 0..255 each.
-NOTHING, DEFECT, DEFECT_LINE, OPEN, STUDENT_LINE = range(5)
-COLORS = {
-    NOTHING: (0, 0, 0, 0),
-    DEFECT: (*pictures.PALETTE[0], 70),
-    DEFECT_LINE: (*pictures.PALETTE[0], 255),
-    OPEN: (*pictures.PALETTE[2], 70),
-    STUDENT_LINE: (*pictures.PALETTE[1], 255),
-}
 
 
 class ReviewPictures:
@@ -54,13 +43,9 @@ class ReviewPictures:
         return path.read_bytes() if fits else pictures.jpeg_bytes(self._image(file))
 
     def heat(self, entry: dict) -> bytes:
-        """The anomaly map as PNG, from black over red to yellow; red is the threshold of images.
-
-        The scale is that of all images: a map that stays below the thresholds stays dark.
-        """
+        """The anomaly map as PNG; see `heat_picture`."""
         shrunk, _ = self._map(entry["file"])
-        threshold = teacher_levels(entry).image
-        return pictures.png_bytes(pictures.heat(shrunk / (2 * threshold if threshold > 0 else 1)))
+        return pictures.png_bytes(heat_picture(shrunk, entry))
 
     def marks(self, entry: dict, threshold: float | None = None) -> tuple[bytes, int]:
         """What lies upon the image, as PNG that is clear elsewhere, and the pixels of the defect.
@@ -84,7 +69,8 @@ class ReviewPictures:
         student = None
         if self._students is not None:
             student = pictures.block_maximum(self._students[file], mask.shape)
-        return _clear_png(_marks(mask, student)), pixels
+        growth = max(1, LONGEST // max(mask.shape))
+        return clear_png(draw_marks(mask, student, growth)), pixels
 
     def thumbnail(self, file: str) -> bytes:
         """The image with its mask, for the list, as JPEG."""
@@ -109,30 +95,22 @@ class ReviewPictures:
             return pictures.block_maximum(whole, size), whole.shape
 
 
+def heat_picture(anomaly_map: np.ndarray, entry: dict) -> np.ndarray:
+    """A map from black over red to yellow; red is the threshold of images.
+
+    The scale is that of all images: a map that stays below the thresholds stays dark.
+
+    Args:
+      anomaly_map: float [H, W], or a part of it.
+      entry: of the image.
+
+    Returns:
+      uint8 [H, W, 3].
+    """
+    threshold = teacher_levels(entry).image
+    return pictures.heat(anomaly_map / (2 * threshold if threshold > 0 else 1))
+
+
 def _shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     defect, is_open = (pictures.block_maximum(mask == value, size) for value in (1, IGNORE))
     return np.where(defect, 1, np.where(is_open, IGNORE, 0)).astype(np.uint8)
-
-
-def _marks(mask: np.ndarray, student: np.ndarray | None) -> np.ndarray:
-    """Ids of `COLORS`, of a mask and a student's; small ones grow, so that lines stay thin."""
-    growth = max(1, LONGEST // max(mask.shape))
-    mask = mask.repeat(growth, 0).repeat(growth, 1)
-    marks = np.where(mask == IGNORE, OPEN, NOTHING).astype(np.uint8)
-    defect = mask == 1
-    marks[ndimage.binary_dilation(defect, iterations=LINE) & ~defect] = DEFECT_LINE
-    marks[defect] = DEFECT
-    if student is not None:
-        student = student.repeat(growth, 0).repeat(growth, 1)
-        # The one line lies outside, the other inside: where both agree, both are seen.
-        inside = ndimage.binary_erosion(student, iterations=LINE, border_value=1)
-        marks[student & ~inside] = STUDENT_LINE
-    return marks
-
-
-def _clear_png(marks: np.ndarray) -> bytes:
-    image = Image.fromarray(marks)
-    image.putpalette(bytes(value for color in COLORS.values() for value in color[:3]))
-    stream = io.BytesIO()
-    image.save(stream, "PNG", transparency=bytes(color[3] for color in COLORS.values()))
-    return stream.getvalue()

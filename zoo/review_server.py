@@ -18,6 +18,7 @@ from zoo import templates
 from zoo.review import check_threshold
 from zoo.review_pictures import LONGEST
 from zoo.review_session import ReviewSession
+from zoo.review_windows import parse_window
 
 HOST = "127.0.0.1"
 HTTP_PORT = 80  # which browsers do not name
@@ -28,6 +29,8 @@ FOLDER = pathlib.Path(__file__).parent
 FILES = {
     "/review.css": "text/css",
     "/review_pictures.js": "text/javascript",
+    "/review_zoom.js": "text/javascript",
+    "/review_keys.js": "text/javascript",
     "/review.js": "text/javascript",
 }
 HEADERS = {
@@ -117,34 +120,40 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return f"http://{self.headers['Host']}"
 
     def _get(self, address):
-        query = urllib.parse.parse_qs(address.query)
+        query = dict(urllib.parse.parse_qsl(address.query, keep_blank_values=True))
         if address.path == "/":
             self._send("text/html; charset=utf-8", _page(self.session).encode())
         elif address.path in FILES:
             content = (FOLDER / address.path[1:]).read_bytes()
             self._send(f"{FILES[address.path]}; charset=utf-8", content)
         elif address.path == "/picture":
-            self._send_picture({name: values[-1] for name, values in query.items()})
+            self._send_picture(query)
+        elif address.path == "/hottest":
+            file = self.session.entry(query.get("file"))["file"]
+            self._send_json(self.session.windows.hottest(file))
         else:
             raise Refused(http.HTTPStatus.NOT_FOUND, "There is no such page.")
 
     def _send_picture(self, query: dict[str, str]):
         entry, layer = self.session.entry(query.get("file")), query.get("layer", "marks")
-        drawn = self.session.pictures
+        drawn, cut = self.session.pictures, ()
+        if "window" in query:
+            drawn = self.session.windows
+            cut = (parse_window(query["window"], drawn.shape(entry["file"])),)
         if layer == "marks":
             threshold = query.get("threshold")
             if threshold is not None:
                 threshold = check_threshold(float(threshold))
-            content, pixels = drawn.marks(entry, threshold)
+            content, pixels = drawn.marks(entry, threshold, *cut)
             return self._send("image/png", content, {"Defect-Pixels": pixels})
         if layer == "heat":
-            return self._send("image/png", drawn.heat(entry))
+            return self._send("image/png", drawn.heat(entry, *cut))
         if layer == "image":
-            content = drawn.image(entry["file"])
+            content = drawn.image(entry["file"], *cut)
             kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
             return self._send(f"image/{kind}", content)
         if layer == "small":
-            return self._send("image/jpeg", drawn.thumbnail(entry["file"]))
+            return self._send("image/jpeg", self.session.pictures.thumbnail(entry["file"]))
         raise ValueError("Argument `layer` must be one of marks, heat, image, small.")
 
     def _post(self, address):
@@ -170,7 +179,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 "A decision must be a JSON object with file, decision and, to redraw, threshold.",
             ) from error
         shown = self.session.decide(file, decision, threshold)
-        self._send("application/json", json.dumps(shown).encode())
+        self._send_json(shown)
+
+    def _send_json(self, content):
+        self._send("application/json", json.dumps(content).encode())
 
     def _send_line(self, status, line):
         self._send("text/plain; charset=utf-8", f"{line}\n".encode(), status=status)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from zoo import review
 from zoo.review_pictures import ReviewPictures
+from zoo.review_windows import ReviewWindows
 
 
 class ReviewSession:
@@ -37,6 +38,8 @@ class ReviewSession:
             self._disagreements = {file: self._disagreement(file) for file in self._entries}
         self.files = review.order(self._entries, self._disagreements)
         self.pictures = ReviewPictures(self.root, self.students)
+        self.windows = ReviewWindows(self.root, self.students)
+        self._shapes = {file: self.windows.shape(file) for file in self.files}
         self._deciding = threading.Lock()
 
     def entry(self, file: str) -> dict:
@@ -70,9 +73,12 @@ class ReviewSession:
     def _shown(self, file: str) -> dict:
         entry = self._entries[file]
         teacher = review.teacher_levels(entry)
+        height, width = self._shapes[file]
         return {
             **{key: entry[key] for key in ("file", "score", "reviewed", "use", "reason")},
             "name": pathlib.PurePosixPath(file).stem,
+            "height": height,
+            "width": width,
             "pixels": entry["defect_pixels"],
             "threshold": entry["levels"]["pixel"],
             "redrawn": entry.get("redrawn_at") is not None,
