@@ -14,7 +14,7 @@ from PIL import Image
 from tfds_datasets.image_mask_folder import manifest
 from zoo.review_marks import DEFECT, DEFECT_LINE, NOTHING, OPEN, STUDENT_LINE
 from zoo.review_pictures import ReviewPictures
-from zoo.review_server import LONGEST_BODY, serving
+from zoo.review_server import FILES, LONGEST_BODY, serving
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_the_page_and_a_decision(served):
     assert status == 200 and b"dust" in page and b"known" not in page
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-    for name in ("/review.js", "/review_pictures.js", "/review.css"):
+    for name in FILES:
         assert ask(port, name)[0] == 200
     for origin in ({}, {"Origin": f"http://127.0.0.1:{port}"}):
         status, _, answer = ask(port, "/decide", decision(), **origin)
@@ -142,6 +142,7 @@ def test_only_files_of_the_manifest_are_read(name, untouched):
     for layer in ("image", "marks", "heat", "small"):
         status, _, content = ask(untouched, f"/picture?layer={layer}&file={name}")
         assert status == 400 and content != b"secret" and content.count(b"\n") == 1
+    assert ask(untouched, f"/hottest?file={name}")[0] == 400
 
 
 @pytest.mark.parametrize("address", ["/../secret.png", "/train/images/spot.png", "/zoo/review.py"])
@@ -175,6 +176,25 @@ def test_pictures(served):
     for bad in ("nan", "inf", "x", "1e39"):
         assert ask(port, f"/picture?file={file('spot')}&threshold={bad}")[0] == 400
     assert ask(port, f"/picture?file={file('spot')}&layer=none")[0] == 400
+
+
+def test_windows_of_pictures(served):
+    root, port = served
+    spot = np.asarray(Image.open(root / file("spot")))
+    image, _ = picture(port, "image", window="20,30,10,20")
+    np.testing.assert_array_equal(image[..., 0], spot[20:30, 30:50])
+    marks, headers = picture(port, "marks", threshold=0.3, window="20,30,10,20")
+    defect = np.asarray(cone(SCORES["spot"]) > 0.3)[20:30, 30:50]
+    growth = 1024 // 20
+    np.testing.assert_array_equal(marks[::growth, ::growth] == DEFECT, defect)
+    assert int(headers["Defect-Pixels"]) == np.count_nonzero(defect)
+    assert picture(port, "heat", window="20,30,10,20")[0].shape == (10, 20, 3)
+    assert json.loads(ask(port, f"/hottest?file={file('spot')}")[2]) == [24, 32]
+    for layer in ("image", "marks", "heat"):
+        for bad in ("", "0,0,48", "0,0,49,64", "0,0,-1,5", "x"):
+            address = f"/picture?file={file('spot')}&layer={layer}&window={bad}"
+            status, _, content = ask(port, address)
+            assert status == 400 and content.count(b"\n") == 1
 
 
 def test_a_picture_that_cannot_be_read_is_an_error_of_one_line(served):

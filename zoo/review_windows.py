@@ -1,6 +1,7 @@
 """Cuts what a reviewer sees from an image at full resolution, pixel for pixel."""
 
 import functools
+import math
 import re
 import threading
 from collections.abc import Mapping
@@ -115,7 +116,9 @@ class ReviewWindows:
           window: to cut.
         """
         file = entry["file"]
-        around = window.widened(LINE, self.shape(file))  # where lines begin that reach into it
+        growth = max(1, LONGEST // max(window.height, window.width))
+        # Lines that begin outside reach into it.
+        around = window.widened(math.ceil(LINE / growth), self.shape(file))
         if threshold is None:
             mask = self._mask(file)[around.rows, around.columns]
         else:
@@ -124,14 +127,9 @@ class ReviewWindows:
         student = None
         if self._students is not None:
             student = self._students[file][around.rows, around.columns]
-        growth = max(1, LONGEST // max(window.height, window.width))
-        top, left = window.top - around.top, window.left - around.left
-        inner = Window(top, left, window.height, window.width)
-        marks = draw_marks(mask, student, growth)
-        marks = marks[
-            growth * inner.top : growth * inner.rows.stop,
-            growth * inner.left : growth * inner.columns.stop,
-        ]
+        inner = window._replace(top=window.top - around.top, left=window.left - around.left)
+        grown = Window(*(growth * side for side in inner))
+        marks = draw_marks(mask, student, growth)[grown.rows, grown.columns]
         return clear_png(marks), int(np.count_nonzero(mask[inner.rows, inner.columns] == 1))
 
     def _mask(self, file):
