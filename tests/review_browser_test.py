@@ -4,75 +4,17 @@ import urllib.parse
 
 import numpy as np
 import pytest
-from browser_page import Tab, decode, needs_browser
+from browser_page import needs_browser
 from made_predictors import made
-from made_review import LEVELS, ORDER, SCORES, cone, file, served_review
-from PIL import Image
+from made_review import LEVELS, ORDER, SCORES, SHAPE, cone, file, served_review
+from review_page import ReviewPage
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tfds_datasets.image_mask_folder import manifest
 from zoo.pseudo_mask import pseudo_mask
-from zoo.review_marks import COLORS, DEFECT
 
 pytestmark = needs_browser
-
-
-class ReviewPage(Tab):
-    """An opened review."""
-
-    def __init__(self, driver, root, address):
-        super().__init__(driver)
-        self.root, self.address = root, address
-        self.open()
-
-    def open(self):
-        self.driver.get(self.address)
-        self.settle()
-
-    def press(self, *keys):
-        """Presses keys wherever the focus is, and waits until all is saved and drawn."""
-        ActionChains(self.driver).send_keys(*keys).perform()
-        self.settle()
-
-    def click(self, selector):
-        self.find(selector).click()
-        self.settle()
-
-    def settle(self):
-        self.wait(
-            "saving === 0 && !drawing && [...document.images].every((image) => image.complete)"
-        )
-
-    def entry(self, name):
-        return manifest.read_manifest(self.root)[file(name)]
-
-    def mask(self, name):
-        return np.asarray(Image.open(self.root / f"train/masks/{name}.png"))
-
-    def name(self):
-        return self.text("#name")
-
-    def threshold(self):
-        return float(self.find("#number").get_property("value"))
-
-    def layer(self, name):
-        """The pixels of a layer as it is shown, uint8 [H, W, 4]."""
-        return decode(
-            self.run(
-                "const layer = document.getElementById(arguments[0]);"
-                "const canvas = document.createElement('canvas');"
-                "[canvas.width, canvas.height] = [layer.naturalWidth, layer.naturalHeight];"
-                "canvas.getContext('2d').drawImage(layer, 0, 0); return canvas.toDataURL()",
-                name,
-            )
-        )
-
-    def marked(self):
-        """Where the page shows a defect, bool, of the size of the image."""
-        growth = 1024 // 64
-        marks = self.layer("marks")[::growth, ::growth].astype(int)
-        return np.abs(marks - COLORS[DEFECT]).max(axis=-1) < 5  # clear colours are rounded
 
 
 @pytest.fixture
@@ -188,6 +130,65 @@ def test_map_masks_and_help(page):
     assert not page.run("return document.getElementById('help').open")
 
 
+def test_zoom_shows_and_moves_a_window(page):
+    page.press("n", "n", "h")
+    page.zoom()
+    top, left, height, width = page.window()
+    assert abs(top + height / 2 - 24) <= 1 and abs(left + width / 2 - 32) <= 1
+    assert height < 48 and width < 64
+    page.check_window(page.mask("spot"))
+    before = page.threshold()
+    keys = ActionChains(page.driver).key_down(Keys.SHIFT)
+    keys.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_UP).key_up(Keys.SHIFT).perform()
+    page.settle()
+    assert page.window() == [top - round(height / 4), left + round(width / 4), height, width]
+    assert page.threshold() == before
+    page.press(*4 * [Keys.ARROW_DOWN])
+    threshold = page.threshold()
+    assert page.name() == "spot" and threshold < before
+    page.check_window(drawn("spot", threshold))
+    assert page.text("#pixels") == f"{np.count_nonzero(page.marked())} in the window"
+
+    top, left, _, _ = page.window()
+    scale = page.run("return scaleOf(view)")
+    page.pointer(0, 0).click_and_hold().move_by_offset(3 * scale, -2 * scale).release().perform()
+    page.settle()
+    assert page.window() == [top + 2, left - 3, height, width]
+    page.check_window(drawn("spot", threshold))
+    page.pointer(0, 0).click_and_hold().move_by_offset(400, 300).release().perform()
+    page.pointer(0, 0).click_and_hold().move_by_offset(400, 300).release().perform()
+    page.settle()
+    assert page.window() == [0, 0, height, width]  # and no farther
+    page.check_window(drawn("spot", threshold))
+    page.press(Keys.ENTER)
+    np.testing.assert_array_equal(page.mask("spot"), drawn("spot", threshold))
+    assert page.name() == "clean" and page.window() is None
+
+
+def test_zoom_by_click_and_ways_out(page):
+    scale = page.run("return scaleOf(image())")
+    page.pointer(-10 * scale, 5 * scale).click().perform()
+    page.settle()
+    top, left, height, width = page.window()
+    assert abs(top + height / 2 - 29) <= 1 and abs(left + width / 2 - 22) <= 1
+    page.pointer(100, 100).click().perform()
+    page.settle()
+    assert page.window() is None and page.layer("image").shape == (*SHAPE, 4)
+    np.testing.assert_array_equal(page.marked(), page.mask("dust") == 1)
+    for leave in ("z", Keys.ESCAPE, "n", "a"):
+        page.zoom()
+        assert page.find("#zoom-button").get_attribute("aria-pressed") == "true"
+        page.press(leave)
+        assert page.window() is None and not page.find("#view").is_displayed()
+        assert page.layer("image").shape == (*SHAPE, 4)
+        assert page.find("#zoom-button").get_attribute("aria-pressed") == "false"
+    assert page.entry("dent")["reviewed"] == "accepted" and page.name() == "spot"
+    page.click("#zoom-button")
+    page.wait("view !== null")
+    page.press(Keys.ARROW_UP, Keys.ESCAPE)  # forgets the threshold first
+    assert page.window() and page.threshold() == LEVELS.pixel
+
+
 def test_what_was_not_saved_is_said(page):
     lines = (page.root / manifest.FILE).read_bytes()
     (page.root / manifest.FILE).unlink()
@@ -208,6 +209,9 @@ def test_student_screens_and_no_network(browser, tmp_path):
         for name in page.screens():
             page.settle()
             page.screenshot(f"review_{name}", tmp_path)
+            page.zoom()
+            page.screenshot(f"review_zoom_{name}", tmp_path)
+            page.press("z")
         page.screen(360, 700, mobile=True)
         page.press("n", "n", "p")
         assert page.run("return scrollY") == 0  # the list lies below the picture, which stays

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tfds_datasets.image_mask_folder import manifest
 from zoo import review
+from zoo.pseudo_mask import pseudo_mask
 from zoo.review_marks import DEFECT, STUDENT_LINE, draw_marks
 from zoo.review_pictures import LONGEST, ReviewPictures
 from zoo.review_windows import ReviewWindows, Window, parse_window
@@ -51,18 +52,18 @@ def test_marks_are_cut_from_the_whole(window, threshold, root):
     defect = cone(SCORES["spot"]).astype(np.float32) > (threshold or 0.375)
     assert count == np.count_nonzero(defect[window.rows, window.columns])
     growth = LONGEST // max(window.height, window.width)
-    whole = draw_marks(review_mask(root, threshold), student, growth)
+    whole = draw_marks(mask_of(root, threshold), student, growth)
     rows, columns = (
         slice(growth * s.start, growth * s.stop) for s in (window.rows, window.columns)
     )
     np.testing.assert_array_equal(pixels(marks), whole[rows, columns])
 
 
-def review_mask(root, threshold):
+def mask_of(root, threshold):
     levels = review.teacher_levels(entry(root))
     if threshold is not None:
         levels = levels.redrawn(threshold)
-    return review.pseudo_mask(cone(SCORES["spot"]).astype(np.float32), levels)
+    return pseudo_mask(cone(SCORES["spot"]).astype(np.float32), levels)
 
 
 def test_what_is_seen_is_what_is_saved(tmp_path):
