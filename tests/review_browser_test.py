@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from browser_page import needs_browser
 from made_predictors import made
-from made_review import LEVELS, ORDER, SCORES, SHAPE, cone, file, served_review
+from made_review import LEVELS, ORDER, SCORES, SHAPE, cone, served_review
 from review_page import ReviewPage
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys

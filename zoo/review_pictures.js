@@ -43,8 +43,12 @@ function ask(layer, source, query) {
   layer.src = source;
 }
 
+function isAsked(layer) {
+  return layer.dataset.asked !== undefined;
+}
+
 function onLoad({ target: layer }) {
-  if (layer.dataset.asked === undefined) return;
+  if (!isAsked(layer)) return;
   layer.dataset.window = layer.dataset.asked;
   layer.hidden = layer.id !== "image" && !isOn(layer.id);
   layer.classList.toggle("enlarged", layer.id !== "marks" && layer.naturalWidth < layer.clientWidth * devicePixelRatio);
@@ -90,7 +94,7 @@ function drawHeat() {
 function toggle(name) {
   find(`#${name}-button`).setAttribute("aria-pressed", String(!isOn(name)));
   if (name === "heat") drawHeat();
-  else find("#marks").hidden = !isOn("marks");
+  else find("#marks").hidden = !isOn("marks") || !isAsked(find("#marks"));
 }
 
 function startPictures() {

@@ -36,7 +36,7 @@ function placeOf({ clientX, clientY }) {
   };
 }
 
-// Pixels are as large as a whole number of those of the screen, so that each is seen as it is.
+// Each pixel gets one of the screen, or several where the image is small; none is lost.
 function zoomTo({ row, column }) {
   const { clientHeight, clientWidth, dataset } = stage();
   const scale = Math.max(1, Math.ceil(GROWTH * scaleOf(image())));
@@ -44,7 +44,7 @@ function zoomTo({ row, column }) {
   const height = fitting(clientHeight, image().height);
   const width = fitting(clientWidth, image().width);
   view = { height, width };
-  place(row - height / 2, column - width / 2);
+  placeView(row - height / 2, column - width / 2);
   drawAll();
 }
 
@@ -66,7 +66,7 @@ function leaveZoom() {
 }
 
 // Lets the window begin there, or as near as the image goes.
-function place(top, left) {
+function placeView(top, left) {
   view.top = Math.round(clamped(top, 0, image().height - view.height));
   view.left = Math.round(clamped(left, 0, image().width - view.width));
   alignLayers();
@@ -75,7 +75,7 @@ function place(top, left) {
 
 function moveView(down, right) {
   if (!view) return;
-  place(view.top + STRIDE * down * view.height, view.left + STRIDE * right * view.width);
+  placeView(view.top + STRIDE * down * view.height, view.left + STRIDE * right * view.width);
   drawLayers();
 }
 
@@ -110,7 +110,7 @@ function onPointerMove({ clientX, clientY, isPrimary }) {
   const [right, down] = [clientX - grip.x, clientY - grip.y];
   grip.moved ||= Math.hypot(right, down) > SLACK;
   if (!grip.moved || !grip.from || !view) return;
-  place(grip.from.top - down / scaleOf(view), grip.from.left - right / scaleOf(view));
+  placeView(grip.from.top - down / scaleOf(view), grip.from.left - right / scaleOf(view));
 }
 
 function onPointerUp(event) {
