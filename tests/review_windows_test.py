@@ -15,6 +15,8 @@ from zoo.review_pictures import LONGEST, ReviewPictures
 from zoo.review_windows import ReviewWindows, Window, parse_window
 
 WINDOWS = [Window(0, 0, *SHAPE), Window(20, 30, 10, 20), Window(0, 0, 3, 50), Window(40, 34, 8, 30)]
+# Where the disc of a mask ends, at its threshold or at 0.3, and where that of a student does.
+BESIDE_A_DISC = [Window(0, 44, 48, 20), Window(0, 47, 48, 17), Window(0, 0, 48, 47)]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def test_image_and_heat_are_cut_from_the_whole(window, root):
 
 
 @pytest.mark.parametrize("threshold", [None, 0.3])
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", WINDOWS + BESIDE_A_DISC)
 def test_marks_are_cut_from_the_whole(window, threshold, root):
     """Lines that begin outside of the window reach into it, and its border is none of them."""
     student = cone(1, SHAPE) > 0.4
