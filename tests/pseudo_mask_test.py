@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from zoo.pseudo_mask import Levels, pseudo_mask
+from zoo.pseudo_mask import Levels, pseudo_mask, pseudo_mask_window
 
 LEVELS = Levels(low=0.2, pixel=0.5, image=0.8)
 
@@ -69,3 +70,24 @@ def test_a_threshold_drawn_anew_decides_alone(pixel, marked):
     assert levels.low <= levels.pixel == levels.image
     mask = pseudo_mask(blob(0.6), levels)
     assert np.count_nonzero(mask == 1) == marked
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.62, 0.7, 0.95, 2.0])
+def test_a_window_is_cut_from_the_whole_mask(threshold):
+    """Of a map with regions and holes of all sizes, larger and smaller than a window."""
+    noise = np.random.default_rng(0).random((2, 140, 170)).astype(np.float32)
+    found = ndimage.gaussian_filter(noise[0], 1.5) * 4 - 1.5 + 0.3 * noise[1]
+    levels = LEVELS.redrawn(threshold)
+    whole = pseudo_mask(found, levels)
+    places = np.random.default_rng(1).integers(0, (140, 170), (60, 2, 2))
+    for corners in (*places, np.array([[0, 0], [139, 169]])):
+        (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0) + 1
+        rows, columns = slice(top, bottom), slice(left, right)
+        np.testing.assert_array_equal(
+            pseudo_mask_window(found, levels, rows, columns), whole[rows, columns]
+        )
+
+
+def test_a_window_of_a_mask_that_a_peak_far_away_decides():
+    with pytest.raises(ValueError, match=r"`levels` must have a `pixel`.*Received"):
+        pseudo_mask_window(blob(0.6, 0.9), LEVELS, slice(0, 4), slice(0, 4))

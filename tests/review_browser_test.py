@@ -188,6 +188,51 @@ def test_map_masks_and_help(page):
     assert not page.run("return document.getElementById('help').open")
 
 
+def test_zoom_by_key_click_and_drag(page):
+    def window():
+        """Rows and columns of what is shown."""
+        view = page.run("return view")
+        return tuple(
+            slice(view[start], view[start] + view[side])
+            for start, side in (("top", "height"), ("left", "width"))
+        )
+
+    def check():
+        marks = page.layer("marks")[::32, ::32].astype(int)
+        marked = np.abs(marks - COLORS[DEFECT]).max(axis=-1) < 5
+        np.testing.assert_array_equal(marked, (page.mask("spot") == 1)[window()])
+        shown, stored = page.layer("image")[..., 0], Image.open(page.root / file("spot"))
+        np.testing.assert_array_equal(shown, np.asarray(stored)[window()])
+
+    page.press("n", "n", "z")
+    assert page.name() == "spot" and window() == (slice(12, 36), slice(16, 48))
+    assert page.text("#window") == "32x24 from x 16, y 12 of 64x48 pixels"
+    check()
+    page.press(Keys.ARROW_UP)  # moves the threshold
+    expected = (drawn("spot", page.threshold()) == 1)[window()]
+    marks = page.layer("marks")[::32, ::32].astype(int)
+    np.testing.assert_array_equal(np.abs(marks - COLORS[DEFECT]).max(axis=-1) < 5, expected)
+    page.press(Keys.ESCAPE)
+    shift = ActionChains(page.driver).key_down(Keys.SHIFT)
+    shift.send_keys(Keys.ARROW_UP, Keys.ARROW_RIGHT).key_up(Keys.SHIFT).perform()
+    page.settle()
+    assert window() == (slice(6, 30), slice(24, 56)) and page.name() == "spot"
+    check()
+    drag = ActionChains(page.driver).move_to_element(page.find("#stage")).click_and_hold()
+    drag.move_by_offset(200, -100).release().perform()
+    page.settle()
+    rows, columns = window()
+    scale = page.run("return scale()")
+    assert abs(rows.start - (6 + 100 * scale)) < 1 and abs(columns.start - (24 - 200 * scale)) < 1
+    check()
+    page.click("#stage")
+    assert page.run("return view") is None and page.text("#window") == "64x48 pixels"
+    page.click("#stage")  # round its middle
+    assert window() == (slice(12, 36), slice(16, 48))
+    page.press("n")
+    assert page.run("return view") is None and page.name() == "clean"
+
+
 def test_what_was_not_saved_is_said(page):
     lines = (page.root / manifest.FILE).read_bytes()
     (page.root / manifest.FILE).unlink()

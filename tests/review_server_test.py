@@ -63,7 +63,7 @@ def test_the_page_and_a_decision(served):
     assert status == 200 and b"dust" in page and b"known" not in page
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-    for name in ("/review.js", "/review_pictures.js", "/review.css"):
+    for name in ("/review.js", "/review_pictures.js", "/review_zoom.js", "/review.css"):
         assert ask(port, name)[0] == 200
     for origin in ({}, {"Origin": f"http://127.0.0.1:{port}"}):
         status, _, answer = ask(port, "/decide", decision(), **origin)
@@ -203,6 +203,44 @@ def test_large_images_are_shrunk_and_lose_no_region(tmp_path):
         assert pixels == 100 if threshold is None else 100 <= pixels <= 220
     for content in (drawn.image(file("spot")), drawn.heat(entry)):
         assert Image.open(io.BytesIO(content)).size == (1024, 683)
+    window = slice(500, 1524), slice(1000, 2024)
+    for threshold in (None, 0.5):
+        content, _ = drawn.marks(entry, threshold, window)
+        marks = np.asarray(Image.open(io.BytesIO(content)))
+        np.testing.assert_array_equal(marks == DEFECT, whole[window] > 0)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.45])
+def test_a_window_is_cut_pixel_for_pixel(served, threshold):
+    root, port = served
+    rows, columns = slice(10, 36), slice(5, 37)
+    query = {"window": "10,5,26,32"} | ({} if threshold is None else {"threshold": threshold})
+    marks, heat, image = (picture(port, layer, **query)[0] for layer in ("marks", "heat", "image"))
+    stored = np.asarray(Image.open(root / file("spot")))
+    np.testing.assert_array_equal(image[..., 0], stored[rows, columns])
+    np.testing.assert_array_equal(heat, picture(port, "heat")[0][rows, columns])
+    mask = np.asarray(Image.open(root / "train/masks/spot.png"))
+    if threshold is not None:
+        assert ask(port, "/decide", decision(kind="redrawn", threshold=threshold))[0] == 200
+        redrawn = np.asarray(Image.open(root / "train/masks/spot.png"))
+        assert (redrawn != mask).any()
+        mask = redrawn
+    growth = 1024 // 32
+    np.testing.assert_array_equal(marks[::growth, ::growth] == DEFECT, mask[rows, columns] == 1)
+
+
+@pytest.mark.parametrize(
+    "window", ["0,0,48", "0,0,49,64", "-1,0,9,9", "0,60,5,5", "0,0,0,5", "0,0,1e1,5", "a,b,c,d"]
+)
+def test_a_window_outside_the_image_is_refused(window, untouched):
+    status, _, content = ask(untouched, f"/picture?file={file('spot')}&window={window}")
+    assert status == 400 and b"inside 48x64" in content and content.count(b"\n") == 1
+
+
+def test_the_hottest_pixel(served):
+    _, port = served
+    assert json.loads(ask(port, f"/hottest?file={file('spot')}")[2]) == [24, 32]
+    assert ask(port, "/hottest?file=none")[0] == 400 and ask(port, "/hottest")[0] == 400
 
 
 def test_decisions_at_once_are_all_kept(served):

@@ -1,5 +1,6 @@
 """From a teacher's anomaly map to the mask that a student learns: defect, good, or not known."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +50,51 @@ def pseudo_mask(anomaly_map: np.ndarray, levels: Levels) -> np.ndarray:
     """
     if anomaly_map.max() <= levels.image:
         return np.zeros(anomaly_map.shape, np.uint8)
-    least = max(LEAST_PIXELS, LEAST_SHARE * anomaly_map.size)
+    return _marked(anomaly_map, levels, _least_region(anomaly_map.size))
+
+
+def pseudo_mask_window(
+    anomaly_map: np.ndarray, levels: Levels, rows: slice, columns: slice
+) -> np.ndarray:
+    """Cuts a window from `pseudo_mask(anomaly_map, levels)`, and draws little more than that.
+
+    Where one threshold decides, a pixel depends on the regions and holes near it alone: one that
+    reaches from the window out of its margin has as many pixels as it needs, wherever it ends.
+
+    Args:
+      anomaly_map: float [H, W], the whole.
+      levels: whose `pixel` is not below `image`, as `Levels.redrawn` returns them.
+      rows: of the window, from 0 <= start < stop <= H.
+      columns: likewise, up to W.
+
+    Returns:
+      uint8 [h, w], pixel for pixel that part of the whole mask.
+
+    Raises:
+      ValueError: `pixel` is below `image`, so that a peak far away could decide.
+    """
+    if levels.pixel < levels.image:
+        raise ValueError(
+            "Argument `levels` must have a `pixel` that is not below `image`: use Levels.redrawn. "
+            f"Received: {levels}"
+        )
+    if anomaly_map.max() <= levels.image:
+        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    least = _least_region(anomaly_map.size)
+    # The ring needs the defect beyond the window, the defect its holes, and those the regions.
+    margin = RING + 2 * math.ceil(least)
+    top, left = max(rows.start - margin, 0), max(columns.start - margin, 0)
+    part = anomaly_map[top : rows.stop + margin, left : columns.stop + margin]
+    mask = _marked(part, levels, least)
+    return mask[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+
+
+def _least_region(pixels: int) -> float:
+    """Pixels that a region of a defect has at least, in an image of so many."""
+    return max(LEAST_PIXELS, LEAST_SHARE * pixels)
+
+
+def _marked(anomaly_map: np.ndarray, levels: Levels, least: float) -> np.ndarray:
     regions, count = ndimage.label(anomaly_map > levels.pixel, _EIGHT)
     chosen = np.zeros(count + 1, bool)
     chosen[regions[anomaly_map > levels.image]] = True

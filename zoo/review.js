@@ -128,7 +128,7 @@ function scrollList({ parentElement: { offsetTop: top, offsetHeight: height } })
 function show(index) {
   items.get(image()).removeAttribute("aria-current");
   items.get(image()).tabIndex = -1;
-  [current, draft, draftPixels] = [index, null, null];
+  [current, draft, draftPixels, view] = [index, null, null, null];
   const shown = image();
   const item = items.get(shown);
   item.setAttribute("aria-current", "true");
@@ -249,9 +249,9 @@ function isTaken(key, { type, tagName }) {
 
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || find("#help").open) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const key = keyOf(event);
   if (!Object.hasOwn(ACTIONS, key) || isTaken(key, event.target)) return;
-  if (event.repeat && !key.startsWith("Arrow") && !"+=-".includes(key)) return; // held by accident
+  if (event.repeat && !key.includes("Arrow") && !"+=-".includes(key)) return; // held by accident
   event.preventDefault();
   ACTIONS[key]();
 }

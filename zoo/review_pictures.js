@@ -16,8 +16,9 @@ function isOn(name) {
 function drawAll(shown, after) {
   const picture = find("#image");
   for (const layer of [picture, find("#heat"), find("#marks")]) layer.hidden = true; // the one before
-  picture.src = address("image", shown);
+  picture.src = address("image", shown, viewQuery());
   picture.alt = `Image ${shown.name}`;
+  showView();
   drawMarks();
   drawHeat();
   if (after) new Image().src = address("image", after); // the server has it ready by then
@@ -36,12 +37,13 @@ async function drawMarks() {
   drawing = true;
   while (stale) {
     stale = false;
-    const [shown, threshold] = [image(), draft];
+    const [shown, threshold, asked] = [image(), draft, view];
     try {
-      const answer = await fetch(address("marks", shown, threshold === null ? {} : { threshold }));
+      const more = { ...viewQuery(), ...(threshold === null ? {} : { threshold }) };
+      const answer = await fetch(address("marks", shown, more));
       if (!answer.ok) throw new Error(await answer.text());
       const content = await answer.blob();
-      if (shown === image()) showMarks(content, threshold, Number(answer.headers.get("Defect-Pixels")));
+      if (shown === image() && asked === view) showMarks(content, threshold, Number(answer.headers.get("Defect-Pixels")));
     } catch (error) {
       showError(`The mask of ${shown.name} cannot be drawn: ${error.message}`);
     }
@@ -61,7 +63,7 @@ function showMarks(content, threshold, pixels) {
 }
 
 function drawHeat() {
-  if (isOn("heat")) find("#heat").src = address("heat", image());
+  if (isOn("heat")) find("#heat").src = address("heat", image(), viewQuery());
   else find("#heat").hidden = true;
 }
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from zoo import templates
 from zoo.review import check_threshold
-from zoo.review_pictures import LONGEST
+from zoo.review_pictures import LONGEST, Window
 from zoo.review_session import ReviewSession
 
 HOST = "127.0.0.1"
@@ -28,6 +28,7 @@ FOLDER = pathlib.Path(__file__).parent
 FILES = {
     "/review.css": "text/css",
     "/review_pictures.js": "text/javascript",
+    "/review_zoom.js": "text/javascript",
     "/review.js": "text/javascript",
 }
 HEADERS = {
@@ -125,22 +126,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(f"{FILES[address.path]}; charset=utf-8", content)
         elif address.path == "/picture":
             self._send_picture({name: values[-1] for name, values in query.items()})
+        elif address.path == "/hottest":
+            file = self.session.entry(query.get("file", [None])[-1])["file"]
+            place = self.session.pictures.hottest(file)
+            self._send("application/json", json.dumps(place).encode())
         else:
             raise Refused(http.HTTPStatus.NOT_FOUND, "There is no such page.")
 
     def _send_picture(self, query: dict[str, str]):
         entry, layer = self.session.entry(query.get("file")), query.get("layer", "marks")
-        drawn = self.session.pictures
+        drawn, window = self.session.pictures, None
+        if "window" in query:
+            window = _window(query["window"], self.session.size(entry["file"]))
         if layer == "marks":
             threshold = query.get("threshold")
             if threshold is not None:
                 threshold = check_threshold(float(threshold))
-            content, pixels = drawn.marks(entry, threshold)
+            content, pixels = drawn.marks(entry, threshold, window)
             return self._send("image/png", content, {"Defect-Pixels": pixels})
         if layer == "heat":
-            return self._send("image/png", drawn.heat(entry))
+            return self._send("image/png", drawn.heat(entry, window))
         if layer == "image":
-            content = drawn.image(entry["file"])
+            content = drawn.image(entry["file"], window)
             kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
             return self._send(f"image/{kind}", content)
         if layer == "small":
@@ -183,6 +190,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+
+def _window(text: str, size: tuple[int, int]) -> Window:
+    try:
+        top, left, height, width = map(int, text.split(","))
+        inside = 0 <= top < top + height <= size[0] and 0 <= left < left + width <= size[1]
+    except ValueError:
+        inside = False
+    if not inside or max(height, width) > LONGEST:
+        raise ValueError(
+            f"Argument `window` must be top,left,height,width, inside {size[0]}x{size[1]} and of "
+            f"at most {LONGEST} pixels a side. Received: {text[:40]!r}"
+        )
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _page(session: ReviewSession) -> str:

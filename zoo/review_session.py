@@ -49,6 +49,11 @@ class ReviewSession:
             raise ValueError(f"There is no image {str(file)[:100]!r}.")
         return self._entries[file]
 
+    def size(self, file: str) -> tuple[int, int]:
+        """Height and width of an image in pixels."""
+        with Image.open(review.paths(self.root, file)["mask"]) as mask:
+            return mask.height, mask.width
+
     def images(self) -> list[dict]:
         """What the page knows of each image, in order."""
         return [self._shown(file) for file in self.files]
@@ -73,6 +78,7 @@ class ReviewSession:
         return {
             **{key: entry[key] for key in ("file", "score", "reviewed", "use", "reason")},
             "name": pathlib.PurePosixPath(file).stem,
+            "size": self.size(file),
             "pixels": entry["defect_pixels"],
             "threshold": entry["levels"]["pixel"],
             "redrawn": entry.get("redrawn_at") is not None,
