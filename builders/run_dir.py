@@ -37,6 +37,23 @@ def rebuild(recipe: dict) -> keras.Model:
         return build(recipe["builder"], **arguments)
 
 
+def published_recipe(recipe):
+    """A recipe as others may read it: of a file that is named in full, the name alone.
+
+    Args:
+      recipe: a recipe as a dict, or a value of one.
+    """
+    if isinstance(recipe, dict):
+        return {key: published_recipe(value) for key, value in recipe.items()}
+    if isinstance(recipe, list | tuple):
+        return [published_recipe(value) for value in recipe]
+    if not isinstance(recipe, str):
+        return recipe
+    kind, colon, path = recipe.rpartition(":")  # as in "dtd:FOLDER"
+    path = pathlib.PurePath(path)
+    return f"{kind}{colon}{path.name}" if path.is_absolute() else recipe
+
+
 def float32_copy(model: keras.Model, recipe: dict) -> keras.Model:
     """Rebuilds a model in float32 with its weights, whatever policy it was trained under."""
     copy = rebuild(recipe)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from builders.atomic import write_json
 from builders.predictions import predictions
-from builders.run_dir import RECIPE_FILE, load_model
+from builders.run_dir import RECIPE_FILE, load_model, published_recipe
 from export import card, check, saved_model
 from export.archive import describe_file, describe_folder, write_archive
 from export.versions import check_handle, published_versions, read_manifest, version_paths
@@ -99,7 +99,7 @@ def _read_run(directory, weights) -> dict:
         model.set_weights([_rounded(weight) for weight in model.get_weights()])
     elif weights != "float32":
         raise ValueError(f"Argument `weights` must be float32 or bfloat16. Received: {weights!r}")
-    calibration = read_calibration(directory)
+    recipe, calibration = published_recipe(recipe), read_calibration(directory)
     metrics = _read_json(directory / METRICS_FILE)
     return {
         "directory": directory,
@@ -151,7 +151,9 @@ def _write_files(run, paths, *, handle, version) -> dict:
     paths["card"].write_text(page)
     page_in_module = paths["card"].with_name("card.md")
     page_in_module.write_text(page)
-    documents = [directory / name for name in (RECIPE_FILE, CALIBRATION_FILE, METRICS_FILE)]
+    recipe = paths["card"].with_name(RECIPE_FILE)
+    write_json(recipe, run["recipe"])
+    documents = [directory / name for name in (CALIBRATION_FILE, METRICS_FILE)]
     thresholds = run["calibration"] or NOT_CALIBRATED
     saved_model.write(
         run["model"],
@@ -159,7 +161,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
         class_names=run["recipe"]["class_names"],
         threshold=thresholds["threshold"],
         score_threshold=thresholds["score_threshold"],
-        assets=[page_in_module, *filter(pathlib.Path.is_file, documents)],
+        assets=[page_in_module, recipe, *filter(pathlib.Path.is_file, documents)],
     )
     timing = _checked(run["model"], paths["module"], run["recipe"]["image_size"])
     write_archive(paths["module"], paths["archive"])

@@ -177,6 +177,23 @@ def test_run_directory_needs_no_starting_weights(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_published_recipe_names_no_folder_of_its_machine():
+    recipe = {
+        "builder_args": {"weights": "/home/me/vgg16.weights.h5", "rates": (1, 2)},
+        "textures": ["dtd:/data/dtd", "procedural"],
+        "start_from": "runs/unet/neu_seg/strip/default_seed0",
+        "foreground_dir": "/data/screw/parts",
+        "image_size": None,
+    }
+    assert run_dir.published_recipe(recipe) == {
+        "builder_args": {"weights": "vgg16.weights.h5", "rates": [1, 2]},
+        "textures": ["dtd:dtd", "procedural"],
+        "start_from": "runs/unet/neu_seg/strip/default_seed0",
+        "foreground_dir": "parts",
+        "image_size": None,
+    }
+
+
 def test_labels_divide_the_defect_that_the_mask_found():
     mask_logits = np.full((1, 2, 2, 1), -9.0, np.float32)
     mask_logits[0, 0, 1] = np.log(3.0)

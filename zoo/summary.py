@@ -5,6 +5,8 @@ import json
 import pathlib
 import statistics
 
+from builders.run_dir import published_recipe
+
 FIGURES = (
     "defect_iou",
     "defect_dice",
@@ -60,7 +62,7 @@ def summarize(run_directories) -> dict:
     metrics = [run["metrics"] for run in runs]
     tables = [each["at_thresholds"] for each in metrics]
     return {
-        "recipe": recipes[0],
+        "recipe": published_recipe(recipes[0]),
         "seeds": [run["recipe"]["seed"] for run in runs],
         **{key: metrics[0][key] for key in ("dataset", "split", "images", "defective")},
         "image_shape": metrics[0]["image_shape"],
