@@ -12,6 +12,7 @@ from made_review import SCORES, cone, file, make_review, served_review
 from PIL import Image
 
 from tfds_datasets.image_mask_folder import manifest
+from zoo.review_files import ReviewFiles
 from zoo.review_marks import DEFECT, DEFECT_LINE, NOTHING, OPEN, STUDENT_LINE
 from zoo.review_pictures import ReviewPictures
 from zoo.review_server import FILES, LONGEST_BODY, serving
@@ -215,7 +216,7 @@ def test_large_images_are_shrunk_and_lose_no_region(tmp_path):
     Image.fromarray((whole > 0).astype(np.uint8)).save(root / "train/masks/spot.png")
     np.savez_compressed(root / "maps/spot.npz", anomaly_map=whole)
     entry = manifest.read_manifest(root)[file("spot")]
-    drawn = ReviewPictures(root, {file("spot"): student})
+    drawn = ReviewPictures(ReviewFiles(root), {file("spot"): student})
     for threshold in (None, 0.5):
         content, pixels = drawn.marks(entry, threshold)
         marks = np.asarray(Image.open(io.BytesIO(content)))

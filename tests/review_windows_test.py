@@ -10,6 +10,7 @@ from PIL import Image
 from tfds_datasets.image_mask_folder import manifest
 from zoo import review
 from zoo.pseudo_mask import pseudo_mask
+from zoo.review_files import ReviewFiles
 from zoo.review_marks import DEFECT, STUDENT_LINE, draw_marks
 from zoo.review_pictures import LONGEST, ReviewPictures
 from zoo.review_windows import ReviewWindows, Window, parse_window
@@ -35,7 +36,7 @@ def pixels(content):
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_image_and_heat_are_cut_from_the_whole(window, root):
-    windows, whole = ReviewWindows(root), ReviewPictures(root)
+    windows, whole = ReviewWindows(ReviewFiles(root)), ReviewPictures(ReviewFiles(root))
     image = pixels(windows.image(file("spot"), window))
     expected = np.asarray(Image.open(root / file("spot")))[window.rows, window.columns]
     np.testing.assert_array_equal(image, np.repeat(expected[..., None], 3, axis=-1))
@@ -48,7 +49,7 @@ def test_image_and_heat_are_cut_from_the_whole(window, root):
 def test_marks_are_cut_from_the_whole(window, threshold, root):
     """Lines that begin outside of the window reach into it, and its border is none of them."""
     student = cone(1, SHAPE) > 0.4
-    marks, count = ReviewWindows(root, {file("spot"): student}).marks(
+    marks, count = ReviewWindows(ReviewFiles(root), {file("spot"): student}).marks(
         entry(root), threshold, window
     )
     defect = cone(SCORES["spot"]).astype(np.float32) > (threshold or 0.375)
@@ -76,21 +77,21 @@ def test_what_is_seen_is_what_is_saved(tmp_path):
     np.savez_compressed(root / "maps/spot.npz", anomaly_map=np.kron(noise, np.ones((2, 2))))
     for name in (file("spot"), "train/masks/spot.png"):
         Image.fromarray(np.zeros(shape, np.uint8)).save(root / name)
-    windows, window = ReviewWindows(root), Window(100, 1900, 600, 1024)
+    windows, window = ReviewWindows(ReviewFiles(root)), Window(100, 1900, 600, 1024)
     seen, count = windows.marks(entry(root), 0.8, window)
     assert not windows.marks(entry(root), None, window)[1]
     review.decide(root, file("spot"), "redrawn", 0.8)
     assert windows.marks(entry(root), None, window) == (seen, count)
     saved = np.asarray(Image.open(root / "train/masks/spot.png"))[window.rows, window.columns]
     np.testing.assert_array_equal(pixels(seen) == DEFECT, saved == 1)
-    shown, _ = ReviewPictures(root).marks(entry(root), 0.8)
+    shown, _ = ReviewPictures(ReviewFiles(root)).marks(entry(root), 0.8)
     assert 0 < count < np.count_nonzero(pixels(shown) == DEFECT) * (3000 / 1024) ** 2
 
 
 def test_students_pixel_at_the_border_of_a_window(root):
     student = np.zeros(SHAPE, bool)
     student[10, 10] = True
-    windows = ReviewWindows(root, {file("spot"): student})
+    windows = ReviewWindows(ReviewFiles(root), {file("spot"): student})
     inside, outside = (
         pixels(windows.marks(entry(root), None, Window(10, left, 5, 5))[0]) for left in (10, 11)
     )
@@ -98,7 +99,7 @@ def test_students_pixel_at_the_border_of_a_window(root):
 
 
 def test_the_hottest_place(root):
-    assert ReviewWindows(root).hottest(file("spot")) == (24, 32)
+    assert ReviewWindows(ReviewFiles(root)).hottest(file("spot")) == (24, 32)
 
 
 def test_windows_that_are_read():

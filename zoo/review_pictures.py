@@ -1,18 +1,16 @@
 """Draws what a reviewer sees, at the size of a screen: the image, the masks upon it, the map."""
 
 import functools
-import threading
 from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image
 
 from tfds_datasets.features import IGNORE
-from tfds_datasets.images import read_image
 from zoo import pictures
-from zoo.maps import read_map
 from zoo.pseudo_mask import pseudo_mask
-from zoo.review import paths, teacher_levels
+from zoo.review import teacher_levels
+from zoo.review_files import ReviewFiles
 from zoo.review_marks import clear_png, draw_marks
 
 LONGEST = 1024  # pixels of the longest side on the screen
@@ -24,20 +22,19 @@ class ReviewPictures:
     """Keeps the images that were looked at last, since sliders ask for one again and again.
 
     Args:
-      root: the folder that is reviewed.
+      files: of the folder that is reviewed.
       students: bool [H, W] by file, where a student sees a defect; None without a student.
     """
 
-    def __init__(self, root, students: Mapping[str, np.ndarray] | None = None):
-        self._root = root
+    def __init__(self, files: ReviewFiles, students: Mapping[str, np.ndarray] | None = None):
+        self._files = files
         self._students = students
-        self._reading = threading.Lock()  # large images fill the memory if all are read at once
-        self._image = functools.lru_cache(KEPT)(self._read_image)
-        self._map = functools.lru_cache(KEPT)(self._read_map)
+        self._image = functools.lru_cache(KEPT)(self._shrink_image)
+        self._map = functools.lru_cache(KEPT)(self._shrink_map)
 
     def image(self, file: str) -> bytes:
         """The image alone: the PNG that it is, or a JPEG if it is larger than the screen."""
-        path = paths(self._root, file)["image"]
+        path = self._files.image_path(file)
         with Image.open(path) as image:
             fits = max(image.size) <= LONGEST
         return path.read_bytes() if fits else pictures.jpeg_bytes(self._image(file))
@@ -58,7 +55,7 @@ class ReviewPictures:
         """
         file = entry["file"]
         if threshold is None:
-            whole = self._mask(file)
+            whole = self._files.mask(file)
             mask = _shrink_mask(whole, pictures.thumbnail_size(whole.shape, LONGEST))
             pixels = int(np.count_nonzero(whole == 1))
         else:
@@ -75,24 +72,17 @@ class ReviewPictures:
     def thumbnail(self, file: str) -> bytes:
         """The image with its mask, for the list, as JPEG."""
         image = pictures.thumbnail(self._image(file), SMALL)
-        defect = pictures.block_maximum(self._mask(file) == 1, image.shape[:2])
+        defect = pictures.block_maximum(self._files.mask(file) == 1, image.shape[:2])
         return pictures.jpeg_bytes(pictures.overlay(image, defect))
 
-    def _mask(self, file):
-        with self._reading:
-            return np.asarray(Image.open(paths(self._root, file)["mask"]))
+    def _shrink_image(self, file):
+        return pictures.thumbnail(self._files.image(file), LONGEST)
 
-    def _read_image(self, file):
-        with self._reading:
-            image = read_image(paths(self._root, file)["image"], channels=3)
-            return pictures.thumbnail(image, LONGEST)
-
-    def _read_map(self, file):
+    def _shrink_map(self, file):
         """The map at the size of the screen, no peak of it lost, and its own height and width."""
-        with self._reading:
-            whole = read_map(paths(self._root, file)["map"])
-            size = pictures.thumbnail_size(whole.shape, LONGEST)
-            return pictures.block_maximum(whole, size), whole.shape
+        whole = self._files.map(file)
+        size = pictures.thumbnail_size(whole.shape, LONGEST)
+        return pictures.block_maximum(whole, size), whole.shape
 
 
 def heat_picture(anomaly_map: np.ndarray, entry: dict) -> np.ndarray:

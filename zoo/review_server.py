@@ -139,7 +139,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         drawn, cut = self.session.pictures, ()
         if "window" in query:
             drawn = self.session.windows
-            cut = (parse_window(query["window"], drawn.shape(entry["file"])),)
+            cut = (parse_window(query["window"], self.session.shape(entry["file"])),)
         if layer == "marks":
             threshold = query.get("threshold")
             if threshold is not None:

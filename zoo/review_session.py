@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from zoo import review
+from zoo.review_files import ReviewFiles
 from zoo.review_pictures import ReviewPictures
 from zoo.review_windows import ReviewWindows
 
@@ -37,9 +38,10 @@ class ReviewSession:
             self.students = StudentMasks(self.root, self._entries, predictor)
             self._disagreements = {file: self._disagreement(file) for file in self._entries}
         self.files = review.order(self._entries, self._disagreements)
-        self.pictures = ReviewPictures(self.root, self.students)
-        self.windows = ReviewWindows(self.root, self.students)
-        self._shapes = {file: self.windows.shape(file) for file in self.files}
+        whole = ReviewFiles(self.root)
+        self.shape = whole.shape
+        self.pictures = ReviewPictures(whole, self.students)
+        self.windows = ReviewWindows(whole, self.students)
         self._deciding = threading.Lock()
 
     def entry(self, file: str) -> dict:
@@ -73,7 +75,7 @@ class ReviewSession:
     def _shown(self, file: str) -> dict:
         entry = self._entries[file]
         teacher = review.teacher_levels(entry)
-        height, width = self._shapes[file]
+        height, width = self.shape(file)
         return {
             **{key: entry[key] for key in ("file", "score", "reviewed", "use", "reason")},
             "name": pathlib.PurePosixPath(file).stem,

@@ -1,24 +1,19 @@
 """Cuts what a reviewer sees from an image at full resolution, pixel for pixel."""
 
-import functools
 import math
 import re
-import threading
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from tfds_datasets.images import read_image
 from zoo import pictures
-from zoo.maps import read_map
 from zoo.pseudo_mask import pseudo_mask_window
-from zoo.review import paths, teacher_levels
+from zoo.review import teacher_levels
+from zoo.review_files import ReviewFiles
 from zoo.review_marks import LINE, clear_png, draw_marks
 from zoo.review_pictures import LONGEST, heat_picture
 
-KEPT = 2  # images and maps that are kept in memory; of 20 megapixels they take 60 and 80 MB each
 FASTEST = 1  # of zlib's levels; the pictures do not leave this machine
 FORM = re.compile("([0-9]{1,7}),([0-9]{1,7}),([0-9]{1,7}),([0-9]{1,7})")
 
@@ -71,40 +66,31 @@ def parse_window(text: str, shape: tuple[int, int]) -> Window:
 
 
 class ReviewWindows:
-    """Keeps the images that were looked at last whole, since a window moves upon one.
+    """What `ReviewPictures` shows, of a window and not shrunk.
 
     Args:
-      root: the folder that is reviewed.
+      files: of the folder that is reviewed.
       students: see `ReviewPictures`.
     """
 
-    def __init__(self, root, students: Mapping[str, np.ndarray] | None = None):
-        self._root = root
+    def __init__(self, files: ReviewFiles, students: Mapping[str, np.ndarray] | None = None):
+        self._files = files
         self._students = students
-        self._reading = threading.Lock()  # who asks for the same image at once waits for it
-        self._image = functools.lru_cache(KEPT)(self._read_image)
-        self._map = functools.lru_cache(KEPT)(self._read_map)
-
-    def shape(self, file: str) -> tuple[int, int]:
-        """Height and width of an image."""
-        with Image.open(paths(self._root, file)["mask"]) as mask:
-            return mask.height, mask.width
 
     def hottest(self, file: str) -> tuple[int, int]:
         """Row and column of the highest pixel of the map, the first where several are."""
-        whole = self._whole_map(file)
+        whole = self._files.map(file)
         row, column = np.unravel_index(np.argmax(whole), whole.shape)
         return int(row), int(column)
 
     def image(self, file: str, window: Window) -> bytes:
         """The image alone, as PNG."""
-        with self._reading:
-            whole = self._image(file)
-        return pictures.png_bytes(whole[window.rows, window.columns], FASTEST)
+        part = self._files.image(file)[window.rows, window.columns]
+        return pictures.png_bytes(part, FASTEST)
 
     def heat(self, entry: dict, window: Window) -> bytes:
         """The anomaly map as PNG; see `ReviewPictures.heat`."""
-        part = self._whole_map(entry["file"])[window.rows, window.columns]
+        part = self._files.map(entry["file"])[window.rows, window.columns]
         return pictures.png_bytes(heat_picture(part, entry), FASTEST)
 
     def marks(self, entry: dict, threshold: float | None, window: Window) -> tuple[bytes, int]:
@@ -118,12 +104,12 @@ class ReviewWindows:
         file = entry["file"]
         growth = max(1, LONGEST // max(window.height, window.width))
         # Lines that begin outside reach into it.
-        around = window.widened(math.ceil(LINE / growth), self.shape(file))
+        around = window.widened(math.ceil(LINE / growth), self._files.shape(file))
         if threshold is None:
-            mask = self._mask(file)[around.rows, around.columns]
+            mask = self._files.mask(file)[around.rows, around.columns]
         else:
             levels = teacher_levels(entry).redrawn(threshold)
-            mask = pseudo_mask_window(self._whole_map(file), levels, around.rows, around.columns)
+            mask = pseudo_mask_window(self._files.map(file), levels, around.rows, around.columns)
         student = None
         if self._students is not None:
             student = self._students[file][around.rows, around.columns]
@@ -131,17 +117,3 @@ class ReviewWindows:
         grown = Window(*(growth * side for side in inner))
         marks = draw_marks(mask, student, growth)[grown.rows, grown.columns]
         return clear_png(marks), int(np.count_nonzero(mask[inner.rows, inner.columns] == 1))
-
-    def _mask(self, file):
-        with self._reading:
-            return np.asarray(Image.open(paths(self._root, file)["mask"]))
-
-    def _whole_map(self, file):
-        with self._reading:
-            return self._map(file)
-
-    def _read_image(self, file):
-        return read_image(paths(self._root, file)["image"], channels=3)
-
-    def _read_map(self, file):
-        return read_map(paths(self._root, file)["map"])
