@@ -37,21 +37,21 @@ def rebuild(recipe: dict) -> keras.Model:
         return build(recipe["builder"], **arguments)
 
 
-def published_recipe(recipe):
-    """A recipe as others may read it: of a file that is named in full, the name alone.
+def without_folders(document):
+    """A document of a run as others may read it: of a file that is named in full, the name alone.
 
     Args:
-      recipe: a recipe as a dict, or a value of one.
+      document: a recipe or an environment, or a value of one.
     """
-    if isinstance(recipe, dict):
-        return {key: published_recipe(value) for key, value in recipe.items()}
-    if isinstance(recipe, list | tuple):
-        return [published_recipe(value) for value in recipe]
-    if not isinstance(recipe, str):
-        return recipe
-    kind, colon, path = recipe.rpartition(":")  # as in "dtd:FOLDER"
+    if isinstance(document, dict):
+        return {key: without_folders(value) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [without_folders(value) for value in document]
+    if not isinstance(document, str):
+        return document
+    kind, colon, path = document.rpartition(":")  # as in "dtd:FOLDER"
     path = pathlib.PurePath(path)
-    return f"{kind}{colon}{path.name}" if path.is_absolute() else recipe
+    return f"{kind}{colon}{path.name}" if path.is_absolute() else document
 
 
 def float32_copy(model: keras.Model, recipe: dict) -> keras.Model:

@@ -87,7 +87,7 @@ def write(
             **figures,
             "compared_on": f"{len(batch)} {'images' if images else 'image of noise'}",
             **check.timing(run, batch[:1]),
-            "recipe": run_dir.published_recipe(recipe),
+            "recipe": run_dir.without_folders(recipe),
             "calibration": calibration,
         }
         runtimes.description_path(path).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from builders.atomic import write_json
 from builders.predictions import predictions
-from builders.run_dir import RECIPE_FILE, load_model, published_recipe
+from builders.run_dir import RECIPE_FILE, load_model, without_folders
 from export import card, check, saved_model
 from export.archive import describe_file, describe_folder, write_archive
 from export.versions import check_handle, published_versions, read_manifest, version_paths
@@ -99,7 +99,7 @@ def _read_run(directory, weights) -> dict:
         model.set_weights([_rounded(weight) for weight in model.get_weights()])
     elif weights != "float32":
         raise ValueError(f"Argument `weights` must be float32 or bfloat16. Received: {weights!r}")
-    recipe, calibration = published_recipe(recipe), read_calibration(directory)
+    recipe, calibration = without_folders(recipe), read_calibration(directory)
     metrics = _read_json(directory / METRICS_FILE)
     return {
         "directory": directory,
@@ -138,7 +138,7 @@ def _published(modules_dir, handle, version) -> dict | None:
 def _write_files(run, paths, *, handle, version) -> dict:
     """Writes the four files of a version, and returns its manifest."""
     directory = run["directory"]
-    environment = _read_json(directory / ENVIRONMENT_FILE)
+    environment = without_folders(_read_json(directory / ENVIRONMENT_FILE))
     page = card.render(
         run["model"],
         run["recipe"],

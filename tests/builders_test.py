@@ -177,7 +177,7 @@ def test_run_directory_needs_no_starting_weights(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_published_recipe_names_no_folder_of_its_machine():
+def test_documents_without_folders():
     recipe = {
         "builder_args": {"weights": "/home/me/vgg16.weights.h5", "rates": (1, 2)},
         "textures": ["dtd:/data/dtd", "procedural"],
@@ -185,7 +185,7 @@ def test_a_published_recipe_names_no_folder_of_its_machine():
         "foreground_dir": "/data/screw/parts",
         "image_size": None,
     }
-    assert run_dir.published_recipe(recipe) == {
+    assert run_dir.without_folders(recipe) == {
         "builder_args": {"weights": "vgg16.weights.h5", "rates": [1, 2]},
         "textures": ["dtd:dtd", "procedural"],
         "start_from": "runs/unet/neu_seg/strip/default_seed0",

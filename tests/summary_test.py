@@ -31,7 +31,11 @@ def make_run(folder: pathlib.Path, seed: int, value: float, **changes) -> pathli
     documents = {
         "recipe": {**recipe, "dataset": "dagm2007/class_4"},
         "metrics": {**METRICS, **dict.fromkeys(summary.FIGURES, value)},
-        "environment": {"training_seconds": 120.0, "training_steps": 40, "cpu": "c"},
+        "environment": {
+            "training_seconds": 120.0,
+            "training_steps": 40,
+            "textures": "dtd:/data/dtd",
+        },
     }
     for name, content in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
@@ -43,7 +47,7 @@ def make_run(folder: pathlib.Path, seed: int, value: float, **changes) -> pathli
 def test_mean_and_spread(tmp_path):
     runs = [make_run(tmp_path / str(seed), seed, 0.7 + 0.1 * seed) for seed in range(3)]
     result = summary.summarize(runs)
-    assert result["seeds"] == [0, 1, 2]
+    assert result["seeds"] == [0, 1, 2] and result["environment"] == {"textures": "dtd:dtd"}
     assert result["figures"]["defect_iou"]["mean"] == pytest.approx(0.8)
     assert result["figures"]["defect_iou"]["sd"] == pytest.approx(0.1)
     assert result["history"][2] == [

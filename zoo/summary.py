@@ -5,7 +5,7 @@ import json
 import pathlib
 import statistics
 
-from builders.run_dir import published_recipe
+from builders.run_dir import without_folders
 
 FIGURES = (
     "defect_iou",
@@ -62,7 +62,7 @@ def summarize(run_directories) -> dict:
     metrics = [run["metrics"] for run in runs]
     tables = [each["at_thresholds"] for each in metrics]
     return {
-        "recipe": published_recipe(recipes[0]),
+        "recipe": without_folders(recipes[0]),
         "seeds": [run["recipe"]["seed"] for run in runs],
         **{key: metrics[0][key] for key in ("dataset", "split", "images", "defective")},
         "image_shape": metrics[0]["image_shape"],
@@ -77,7 +77,7 @@ def summarize(run_directories) -> dict:
         "training_steps": [run["environment"]["training_steps"] for run in runs],
         "history": [run["history"] for run in runs],
         "environment": {
-            key: value
+            key: without_folders(value)
             for key, value in runs[0]["environment"].items()
             if not key.startswith("training")
         },
