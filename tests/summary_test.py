@@ -7,6 +7,7 @@ import pytest
 
 from export import FORMATS
 from zoo import pretrained, result_tables, summary
+from zoo.recipes import get_recipe
 
 ROOT = pathlib.Path(__file__).parent.parent
 METRICS = {
@@ -27,9 +28,9 @@ METRICS = {
 
 def make_run(folder: pathlib.Path, seed: int, value: float, **changes) -> pathlib.Path:
     folder.mkdir()
-    recipe = {"module": "tiny_unet/dagm2007/class_4", "name": "default", "seed": seed, **changes}
+    recipe = get_recipe("tiny_unet/dagm2007/class_4").to_dict()
     documents = {
-        "recipe": {**recipe, "dataset": "dagm2007/class_4"},
+        "recipe": {**recipe, "seed": seed, **changes},
         "metrics": {**METRICS, **dict.fromkeys(summary.FIGURES, value)},
         "environment": {
             "training_seconds": 120.0,
@@ -90,6 +91,17 @@ def test_runs_of_other_recipes_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"metrics\.json is missing"):
         (runs[0] / "metrics.json").unlink()
         summary.summarize(runs[:1])
+
+
+def test_a_recipe_of_an_earlier_version_is_completed(tmp_path):
+    runs = [make_run(tmp_path / str(seed), seed, 0.5) for seed in range(2)]
+    recipe = json.loads((runs[0] / "recipe.json").read_text())
+    assert recipe.pop("elastic") == 0.0
+    (runs[0] / "recipe.json").write_text(json.dumps(recipe))
+    assert summary.summarize(runs)["recipe"]["elastic"] == 0.0
+    make_run(tmp_path / "other", 2, 0.5, elastic=0.02)
+    with pytest.raises(ValueError, match="differ in the seed alone"):
+        summary.summarize([runs[0], tmp_path / "other"])
 
 
 def test_runs_that_lack_a_figure_say_how_to_get_it(tmp_path):

@@ -6,6 +6,7 @@ import pathlib
 import statistics
 
 from builders.run_dir import without_folders
+from zoo.recipe import Recipe
 
 FIGURES = (
     "defect_iou",
@@ -56,7 +57,8 @@ def summarize(run_directories) -> dict:
     runs = [_read_run(pathlib.Path(directory)) for directory in run_directories]
     if not runs:
         raise ValueError("Argument `run_directories` must name one run or more. Received none")
-    recipes = [{**run["recipe"], "seed": None} for run in runs]
+    # By way of `Recipe`, which completes those of an earlier version.
+    recipes = [Recipe.from_dict({**run["recipe"], "seed": None}).to_dict() for run in runs]
     if any(recipe != recipes[0] for recipe in recipes):
         raise ValueError("Runs of one summary must have one recipe and differ in the seed alone.")
     metrics = [run["metrics"] for run in runs]

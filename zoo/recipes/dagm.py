@@ -53,6 +53,7 @@ _ARGS = {
     "tiny_unet": {},
     "fast_unet": {"stem_stride": 4, "base_filters": 16, "normalization": "batch"},
     "micro_segmentor": {"num_labels": 2},
+    "deeplab_v3_plus": {"backbone": "MobileNetV2"},
 }
 
 
