@@ -44,8 +44,12 @@ _SMALL = {
     "reduce_lr_patience": 2,
 }
 
-# FastUNet folds blocks of pixels, and sees as much of the surface in larger crops as fast.
-_FAST_CROPS = {"crop_size": (256, 256)}
+# What folds blocks of pixels sees as much of the surface in larger crops as fast.
+_LARGE_CROPS = {"crop_size": (256, 256)}
+# An epoch of FastUNet takes seconds, and the IoU of a fold's few defects leaps by 0.2 from one to
+# the next: with half the patience, training ended at the first lull, on class 2 at a validation
+# IoU of 0.56 in place of 0.65.
+_LONG = {"epochs": 40, "early_stopping_patience": 12}
 
 # FastUNet at the width that is ten times as fast as TinyUNet. Without normalisation it learnt
 # nothing on class 2: validation IoU 0.00 in place of 0.56.
@@ -60,9 +64,11 @@ _ARGS = {
 def _recipes(builder, dataset, changes, mask_feature):
     default = _DEFAULT | changes | {"mask_feature": mask_feature}
     default["builder_args"] = default["builder_args"] | _ARGS[builder]
-    if builder != "tiny_unet":
-        return {"default": default | (_FAST_CROPS if "crop_size" in default else {})}
-    return {"default": default, "nvidia": _NVIDIA | {"mask_feature": mask_feature}}
+    if builder == "tiny_unet":
+        return {"default": default, "nvidia": _NVIDIA | {"mask_feature": mask_feature}}
+    if "crop_size" in default:
+        default |= _LARGE_CROPS | (_LONG if builder == "fast_unet" else {})
+    return {"default": default}
 
 
 RECIPES = {
