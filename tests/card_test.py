@@ -82,6 +82,16 @@ def test_other_outputs_and_figures():
     assert "Colour files are turned to grey" not in text
 
 
+def test_a_classifier_says_that_it_learns_from_labels(model):
+    assert render(model).splitlines()[2].startswith("Marks surface defects")
+    assert "did not start at random" not in render(model)
+    args = {"image_shape": (64, 64, 1), "backbone": "MobileNetV2"}
+    recipe = {**RECIPE, "builder": "vgg16_cam", "start_from": "runs/masks"}
+    text = render(builders.build("vgg16_cam", **args), recipe)
+    assert "learnt from their labels alone, and draws boxes" in text.splitlines()[2]
+    assert "from the weights of another run, `runs/masks`" in text
+
+
 def test_figures_that_the_model_has_alone(model):
     table = {"classes": ["background", "defect"], "iou": [0.99, 0.5]}
     metrics = {

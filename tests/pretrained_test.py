@@ -146,7 +146,10 @@ def test_every_module_that_came_along_marks_images(manifest, tmp_path, monkeypat
     assert found["mask"].shape[1:3] == (96, 80) and np.isfinite(found["score"]).all()
     # Data without a clear licence, or for no commerce, do not come along.
     assert manifest["data_licence"].startswith(("CC BY 4.0", "CC0"))
-    assert manifest["weights"] == "bfloat16" and manifest["figures"]["defect_iou"] > 0.5
+    figures = manifest["figures"]
+    assert manifest["weights"] == "bfloat16"
+    # What has learnt from labels alone shall tell images apart; its masks are coarse.
+    assert figures["tpr"] + figures["tnr"] > 1.9 if "box" in found else figures["defect_iou"] > 0.5
 
 
 def test_all_that_comes_along_is_small():
