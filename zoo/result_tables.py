@@ -142,7 +142,10 @@ def _value(name: str, digits: int = 3) -> Callable[[dict], str]:
     """A figure of one module."""
 
     def cell(row):
-        value = row.get("figures", row)[name]
+        figures = row.get("figures", row)
+        if name not in figures:
+            return "not measured"
+        value = figures[name]
         return "undefined" if value is None else f"{value:.{digits}f}"
 
     return cell
@@ -167,6 +170,7 @@ _FORMAT: dict[str, Callable[[dict], str]] = {
     "precision": lambda row: row["precision"],
     "MB": lambda row: f"{row['bytes'] / 1e6:.1f}",
     "ms": lambda row: f"{row['milliseconds']:.0f}",
+    "agreement": _value("agreement"),
     "defect IoU": _value("defect_iou"),
     "image AUROC": _value("image_auroc", 4),
 }
