@@ -106,8 +106,8 @@ def test_modules_to_choose_from(tmp_path):
     exported.parent.mkdir(parents=True)
     exported.write_text(json.dumps({"handle": "unet/neu_seg/strip", "version": 2}))
     exported.with_name("2.float32.onnx.json").write_text("{}")
-    others = [name for name in bundled if name != bundled[1]]
-    assert demo.module_names(tmp_path, bundled[1]) == [bundled[1], *others, "unet/neu_seg/strip"]
+    others = sorted({*bundled, "unet/neu_seg/strip"} - {bundled[1]})
+    assert demo.module_names(tmp_path, bundled[1]) == [bundled[1], *others]
 
 
 def test_thresholds_beyond_every_score_stay_on_the_slider():
