@@ -156,3 +156,11 @@ def test_readme_shows_the_comparisons():
     for path in files:
         assert result_tables.comparison_table(json.loads(path.read_text())) in readme
     assert files
+
+
+def test_readme_shows_what_a_longer_training_of_a_teacher_brings():
+    folder = ROOT / "zoo" / "results"
+    results = json.loads((folder / "teacher_time.json").read_text())
+    results += [json.loads(path.read_text()) for path in folder.glob("transfusion-*.json")]
+    assert result_tables.teacher_table(results) in (ROOT / "README.md").read_text()
+    assert {result["training_steps"][0] for result in results} == {1000, 4000}

@@ -42,6 +42,12 @@ def comparison_table(compared: dict) -> str:
     return _table(_COMPARISON, compared["rows"])
 
 
+def teacher_table(results: list[dict]) -> str:
+    """What a longer training brings: results of models that learn from good images alone."""
+    rows = sorted(results, key=lambda r: (r["recipe"]["module"], r["training_steps"][0]))
+    return _table(_TEACHER, rows)
+
+
 def _table(columns, rows) -> str:
     lines = [list(columns), ["---"] * len(columns)]
     lines += [[cell(row) for cell in columns.values()] for row in rows]
@@ -75,6 +81,10 @@ def _share(part: str, rest: str) -> Callable[[dict], str]:
         return f"{parts:.1f} / {parts + rests:.0f}"
 
     return cell
+
+
+def _hottest(result) -> str:
+    return f"{result['figures']['hits']['mean']:.1f} / {result['defective']}"
 
 
 def _each_type(result) -> str:
@@ -128,9 +138,7 @@ TABLES: dict[str, dict[str, Callable[[dict], str]]] = {
         "balanced accuracy": _figure("balanced_accuracy"),
         **_FOUND,
         "image AUROC": _figure("image_auroc", 4),
-        "hottest pixel on the defect": lambda result: (
-            f"{result['figures']['hits']['mean']:.1f} / {result['defective']}"
-        ),
+        "hottest pixel on the defect": _hottest,
         "boxes at IoU 0.3: recall": _figure("box_recall@0.3"),
         "precision": _figure("box_precision@0.3"),
         **_LAST,
@@ -188,4 +196,15 @@ _COMPARISON: dict[str, Callable[[dict], str]] = {
     "at the best threshold": _figure("best_set_iou"),
     "ms": _figure("milliseconds", 0),
     "agreement with the teacher, IoU": _figure("agreement_iou"),
+}
+_TEACHER: dict[str, Callable[[dict], str]] = {
+    **_FIRST,
+    "stem": lambda result: str(result["recipe"]["builder_args"]["stem_stride"]),
+    "steps": lambda result: f"{result['training_steps'][0]:,}",
+    **_LAST,
+    "image AUROC": _figure("image_auroc"),
+    "AU-PRO@0.3": _figure("au_pro@0.3"),
+    "pixel AP": _figure("pixel_ap"),
+    "hottest pixel on the defect": _hottest,
+    **_FOUND,
 }
