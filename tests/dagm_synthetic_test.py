@@ -17,7 +17,7 @@ GOLDEN = {
     (3, 128): "78b4179efba1155e",
     (4, 128): "ba3cbe19de027f5c",
     (5, 128): "d7e3981ce939afde",
-    (6, 128): "68cde998249cfcd9",
+    (6, 128): "3e19efe9e93111f5",
     (7, 128): "78e979c3cd2c271c",
     (8, 128): "6c33e5ad630df7a8",
     (9, 128): "79ae84ba0b4b8c2a",
@@ -84,6 +84,14 @@ def test_masks_fit_the_defect(class_id):
         assert difference[mask].mean() > 8
 
 
+def test_band_of_class_6_thins_the_white_grains_out():
+    for index in range(6):
+        bad, good = (render(6, index, size=512, defective=defective) for defective in (True, False))
+        inside = bad["mask"] > 0
+        assert bad["image"][inside].mean() < 0.6 * good["image"][inside].mean()
+        assert 0 < np.mean(bad["image"][inside] > 128) < 0.5 * np.mean(good["image"][inside] > 128)
+
+
 @pytest.mark.parametrize("class_id", CLASSES)
 def test_full_size_is_grey_with_contrast(class_id):
     image = render(class_id, size=512)["image"]
@@ -95,6 +103,7 @@ def test_full_size_is_grey_with_contrast(class_id):
 def test_defective_images_are_counted_and_mixed():
     configs = {config.name: config for config in dataset.Builder.BUILDER_CONFIGS}
     assert len(configs) == 20
+    assert configs["class_6"].version == "1.1.0" and configs["class_5"].version is None
     assert configs["class_3"].size == 512 and configs["class_3_small"].size == 128
     for split, expected in (("train", 79), ("test", 71)):
         defective = dataset.defective_indices(1, split)

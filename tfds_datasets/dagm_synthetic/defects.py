@@ -178,7 +178,10 @@ def dark_band(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, 
     edge = (half_width - np.abs(across)) / (10 * small) + 0.5 + 0.3 * ragged
     core = (np.abs(across) < 1.8 * half_width) & (np.abs(along) < half_length)
     cover = np.clip(edge, 0, 1) * core * np.clip((half_length - np.abs(along)) / 8, 0, 1)
-    return image * (1 - rng.uniform(0.8, 0.98) * cover), cover
+    # A grain's brightness is a logistic curve of its height: lowering all leaves the highest white.
+    share = np.clip(image / 255, 0.004, 0.996)
+    odds = share / (1 - share) * np.exp(-rng.uniform(1.8, 4.5) * cover)
+    return np.where(cover > 0, 255 * odds / (1 + odds), image), cover
 
 
 def pulled_thread(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

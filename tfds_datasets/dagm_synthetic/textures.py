@@ -179,11 +179,18 @@ def clouded_grain(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def speckle(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Class 6: grain driven into black and white."""
-    fine = soft_noise(rng, size, rng.uniform(1.2, 1.7))
-    coarse = spectral_noise(rng, 1 / (radial_frequency(size) + rng.uniform(0.03, 0.06)) ** 1.5)
-    mixed = 0.5 * fine + rng.uniform(0.75, 0.95) * coarse
-    image = 255 / (1 + np.exp(rng.uniform(0.6, 1.1) - rng.uniform(1.5, 2.0) * mixed))
+    """Class 6: grain driven into black and white, in a coarse weave under faint clouds."""
+    fy, fx = frequencies(size)
+    fine = soft_noise(rng, size, rng.uniform(1.3, 2.0))
+    coarse = spectral_noise(rng, 1 / (radial_frequency(size) + rng.uniform(0.015, 0.05)) ** 1.5)
+    length, width = rng.uniform(8, 24), rng.uniform(1.2, 2.2)  # px, sigma along a thread and across
+    upright, flat = (
+        np.exp(-2 * np.pi**2 * ((sigma_y * fy) ** 2 + (sigma_x * fx) ** 2))
+        for sigma_y, sigma_x in ((length, width), (width, length))
+    )
+    threads = spectral_noise(rng, upright) + spectral_noise(rng, flat)
+    mixed = 0.5 * fine + rng.uniform(0.75, 0.95) * coarse + rng.uniform(0.05, 0.4) * threads
+    image = 255 / (1 + np.exp(rng.uniform(0.6, 1.1) - rng.uniform(1.4, 2.0) * mixed))
     return image + 2 * rng.standard_normal((size, size))
 
 
