@@ -128,13 +128,21 @@ def render(
 
 def environment() -> jinja2.Environment:
     """Of the templates in `CARDS`."""
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(CARDS),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    templates.filters["threshold"] = _threshold
+    return templates
+
+
+def _threshold(value: float) -> str:
+    """Four digits, or as many more as tell the value from 0 and 1, which nothing is beyond."""
+    texts = (f"{value:.{digits}g}" for digits in range(4, 17))
+    return next((text for text in texts if float(text) not in (0, 1)), f"{value:g}")
 
 
 def data_licence(recipe: dict) -> str:

@@ -49,6 +49,12 @@ def test_facts_of_the_run(model):
     assert "per_image" not in text
 
 
+def test_thresholds_next_to_one_are_told_from_it(model):
+    calibration = {**CALIBRATION, "threshold": 0.99999994, "score_threshold": 1.0}
+    text = render(model, calibration=calibration)
+    assert "Pixel threshold 0.9999999, image threshold 1." in text
+
+
 def test_textures_of_painted_defects(model):
     assert "Their textures" not in render(model)
     text = render(model, textures="dtd:/home/me/dtd")
