@@ -23,10 +23,11 @@ COUNTS = {
 
 # Classes that are drawn otherwise than at first; the images of the others are as they were.
 NEWER = {
-    6: {
-        "version": tfds.core.Version("1.1.0"),
-        "release_notes": {"1.1.0": "Class 6: a coarser weave, and white grains within the band."},
-    }
+    class_id: {"version": tfds.core.Version("1.1.0"), "release_notes": {"1.1.0": change}}
+    for class_id, change in (
+        (2, "Class 2: thinner arcs, through which the brightest streaks show."),
+        (6, "Class 6: a coarser weave, and white grains within the band."),
+    )
 }
 
 

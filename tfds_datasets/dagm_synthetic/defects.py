@@ -90,7 +90,7 @@ def smoothed_patch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndar
 
 
 def curved_scratch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class 2: a thin black arc."""
+    """Class 2: a thin black arc, crossed by the brightest streaks."""
     size = len(image)
     length = rng.uniform(38, 200) * shrink(size)
     pressure = _pressure(rng, length, low=rng.uniform(0.45, 0.95))
@@ -100,10 +100,20 @@ def curved_scratch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndar
         length=length,
         angle=rng.normal(0, 0.8),
         bend=rng.normal(0, 1.0),
-        sigma=rng.uniform(1.2, 2.1),
+        sigma=rng.uniform(0.8, 1.5),
         weight=pressure * 1.3,
     )
-    return image * (1 - rng.uniform(0.85, 1) * cover), cover
+    return _lowered(image, rng.uniform(1.5, 3.5) * cover), cover
+
+
+def _lowered(image: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Grey levels that are logistic curves of heights, each height lowered by `depth`.
+
+    So the highest grains and streaks stay bright within a dark defect.
+    """
+    share = np.clip(image / 255, 0.004, 0.996)
+    odds = share / (1 - share) * np.exp(-depth)
+    return np.where(depth > 0, 255 * odds / (1 + odds), image)
 
 
 def _pressure(rng: np.random.Generator, length: float, *, low: float) -> np.ndarray:
@@ -178,10 +188,7 @@ def dark_band(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, 
     edge = (half_width - np.abs(across)) / (10 * small) + 0.5 + 0.3 * ragged
     core = (np.abs(across) < 1.8 * half_width) & (np.abs(along) < half_length)
     cover = np.clip(edge, 0, 1) * core * np.clip((half_length - np.abs(along)) / 8, 0, 1)
-    # A grain's brightness is a logistic curve of its height: lowering all leaves the highest white.
-    share = np.clip(image / 255, 0.004, 0.996)
-    odds = share / (1 - share) * np.exp(-rng.uniform(1.8, 4.5) * cover)
-    return np.where(cover > 0, 255 * odds / (1 + odds), image), cover
+    return _lowered(image, rng.uniform(1.8, 4.5) * cover), cover
 
 
 def pulled_thread(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
