@@ -1,4 +1,4 @@
-"""Summaries over seeds, and that the README shows what the result files say."""
+"""Summaries over seeds, and that the pages show what the result files say."""
 
 import json
 import pathlib
@@ -137,8 +137,8 @@ def test_readme_shows_the_modules_and_their_formats():
     assert {row["format"] for row in rows} == set(FORMATS)
 
 
-def test_readme_shows_the_result_files():
-    readme = (ROOT / "README.md").read_text()
+def test_page_shows_the_result_files():
+    page = (ROOT / "zoo" / "results" / "README.md").read_text()
     results = [
         json.loads(path.read_text())
         for path in (ROOT / "zoo" / "results").glob("*-*.json")  # those of a module
@@ -146,21 +146,32 @@ def test_readme_shows_the_result_files():
     for name in result_tables.TABLES:
         ours = [result for result in results if result_tables.kind(result) == name]
         if ours:
-            assert result_tables.table(name, ours) in readme
+            assert result_tables.table(name, ours) in page
     assert {result_tables.kind(result) for result in results} >= {"defects", "types"}
 
 
-def test_readme_shows_the_comparisons():
-    readme = (ROOT / "README.md").read_text()
+def test_page_shows_the_comparisons():
+    page = (ROOT / "zoo" / "results" / "README.md").read_text()
     files = list((ROOT / "zoo" / "results").glob("comparison_*.json"))
     for path in files:
-        assert result_tables.comparison_table(json.loads(path.read_text())) in readme
+        assert result_tables.comparison_table(json.loads(path.read_text())) in page
     assert files
 
 
-def test_readme_shows_what_a_longer_training_of_a_teacher_brings():
+def test_page_shows_what_modules_find_on_real_images():
     folder = ROOT / "zoo" / "results"
+    page = (folder / "README.md").read_text()
+    measured = json.loads((folder / "sim_to_real.json").read_text())
+    assert result_tables.real_table(measured["rows"]) in page
+    assert {row["module"] for row in measured["rows"]} <= {
+        manifest["handle"] for manifest in pretrained.manifests()
+    }
+
+
+def test_page_shows_what_a_longer_training_of_a_teacher_brings():
+    folder = ROOT / "zoo" / "results"
+    page = (folder / "README.md").read_text()
     results = json.loads((folder / "teacher_time.json").read_text())
     results += [json.loads(path.read_text()) for path in folder.glob("transfusion-*.json")]
-    assert result_tables.teacher_table(results) in (ROOT / "README.md").read_text()
+    assert result_tables.teacher_table(results) in page
     assert {result["training_steps"][0] for result in results} == {1000, 4000}

@@ -1,4 +1,4 @@
-"""The tables of results in the README, in Markdown.
+"""The tables of results in the README and in `zoo/results`, in Markdown.
 
 They are made of the files in `zoo/results` and of the manifests in `zoo/pretrained`.
 """
@@ -40,6 +40,11 @@ def format_table(rows: list[dict]) -> str:
 def comparison_table(compared: dict) -> str:
     """A teacher and its students, as `zoo.comparison.compare` returns them."""
     return _table(_COMPARISON, compared["rows"])
+
+
+def real_table(rows: list[dict]) -> str:
+    """What modules of drawn images find on real ones: rows of `zoo/results/sim_to_real.json`."""
+    return _table(_REAL, rows)
 
 
 def teacher_table(results: list[dict]) -> str:
@@ -181,6 +186,16 @@ _FORMAT: dict[str, Callable[[dict], str]] = {
     "agreement": _value("agreement"),
     "defect IoU": _value("defect_iou"),
     "image AUROC": _value("image_auroc", 4),
+}
+_REAL: dict[str, Callable[[dict], str]] = {
+    "module": lambda row: f"`{row['module']}`",
+    "real images": lambda row: str(row["images"]),
+    "defect IoU": _value("defect_iou"),
+    "pixel AUROC": _value("pixel_auroc"),
+    "image AUROC": _value("image_auroc"),
+    "hottest pixel on the defect": lambda row: f"{row['hits']} / {row['defective']}",
+    "found of defective": lambda row: f"{row['tp']} / {row['tp'] + row['fn']}",
+    "passed of good": lambda row: f"{row['tn']} / {row['tn'] + row['fp']}",
 }
 _COMPARISON: dict[str, Callable[[dict], str]] = {
     "module": lambda row: f"`{row['module']}`",
