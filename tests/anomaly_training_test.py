@@ -100,6 +100,32 @@ def test_what_the_network_is_asked_and_shall_answer():
     assert np.bincount(steps)[1:].min() > 320 / 3 - 40
 
 
+def change(**changes):
+    recipe = get_recipe(MODULE, **{**SMALL, **changes})
+    return anomaly_pipeline.changed(
+        GOOD.images[:4], GOOD.foregrounds[:4], tf.range(4, dtype=tf.int64), recipe
+    )
+
+
+def test_good_images_change_before_defects_are_painted():
+    images, foregrounds, _ = change(augmentation="d4")
+    for before, after in zip(GOOD.images, images.numpy()):
+        turned = [np.rot90(x, k) for x in (before, before.transpose(1, 0, 2)) for k in range(4)]
+        assert any(np.array_equal(after, each) for each in turned)
+    assert not np.array_equal(GOOD.images[:4], images) and foregrounds.numpy().all()
+    plain, turned = batches(0), batches(0, augmentation="d4")
+    for (_, before), (_, after) in zip(plain, turned):
+        np.testing.assert_array_equal(before["mask"], after["mask"])  # the defects stay
+    assert not equal(plain, turned) and equal(turned[4:], batches(1, augmentation="d4"))
+
+
+def test_no_defect_is_painted_beyond_the_border_of_a_turned_image():
+    images, foregrounds, _ = change(rotation=45.0, brightness=0.1)
+    assert images.dtype == tf.uint8 and foregrounds.dtype == tf.bool
+    corners = foregrounds.numpy()[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert not corners.all() and foregrounds.numpy()[:, 12:20, 12:20].all()
+
+
 def test_validation_images_and_their_defects_are_always_the_same():
     recipes = (get_recipe(MODULE, **SMALL, seed=seed) for seed in (0, 1))
     found = [
@@ -183,7 +209,7 @@ def test_images_of_any_size_are_predicted(finished, tmp_path):
         ({"textures": None}, "one source of textures that is there"),
         ({"foreground_dir": "nowhere"}, "`mask_dir` must be a folder.*nowhere"),
         ({"loss": "bce"}, "`loss` must be None where transfusion paints.*Received: bce"),
-        ({"zoom": 0.1}, "`zoom` must be 0.0 where"),
+        ({"zoom": 4.0}, "`zoom` must be from 0 to 3"),
         ({"image_size": (34, 32)}, "`image_size` must be multiples of 4.*Received: .* 34x32"),
     ],
 )

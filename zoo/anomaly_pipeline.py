@@ -11,7 +11,7 @@ import tensorflow as tf
 from absl import logging
 
 from builders import transparency
-from zoo import datasets, input_pipeline
+from zoo import augment, datasets, input_pipeline
 from zoo.foreground import foreground_masks
 from zoo.recipe import Recipe
 from zoo.synthetic_anomalies import transfusion_batch
@@ -83,8 +83,8 @@ def training_batches(
     """Batches for `fit`, from epoch `first_epoch` to the last one of the recipe.
 
     Args:
-      good: the images to learn from.
-      recipe: its seed, batch and epoch fields are used.
+      good: the images to learn from, which change as the recipe says before defects are painted.
+      recipe: its seed, augmentation, batch and epoch fields are used.
       textures: of the defects.
       num_steps: of the schedule, see `transparency.opacity`.
       first_epoch: 0, or the epoch to resume at.
@@ -93,26 +93,32 @@ def training_batches(
       Pairs of what the network is asked, a dict of `image`, `mask` and `step` as `build_network`
       has them, and of what it shall answer, see `transfusion_losses`.
     """
-
-    def draw(number):
-        chosen, places = drawn_images(len(good.images), number, recipe.batch_size, recipe.seed)
-        return painted(good, chosen, places, textures, num_steps=num_steps, seed=recipe.seed)
-
     first, last = (epoch * recipe.steps_per_epoch for epoch in (first_epoch, recipe.epochs))
-    return _pairs(first, last, draw, good, num_steps, recipe.batch_size)
+    drawn = _drawn(
+        good,
+        tf.data.Dataset.range(first, last),
+        lambda number: drawn_images(len(good.images), number, recipe.batch_size, recipe.seed),
+        recipe.batch_size,
+    )
+    if recipe.augmentation != "identity" or any(_strengths(recipe).values()):
+        drawn = drawn.map(
+            lambda *batch: changed(*batch, recipe), num_parallel_calls=tf.data.AUTOTUNE
+        )
+    return _pairs(drawn, textures, num_steps, recipe.seed)
 
 
 def validation_batches(
     good: GoodImages, recipe: Recipe, textures: Textures, num_steps: int
 ) -> tf.data.Dataset:
-    """Pairs as `training_batches` has them: each image once, the same defects every time."""
+    """Pairs as `training_batches` has them: each image once, as it is, with the same defects."""
     count, size = len(good.images), recipe.batch_size
 
     def draw(number):
         places = np.arange(number * size, min((number + 1) * size, count))
-        return painted(good, places, places, textures, num_steps=num_steps, seed=VALIDATION_SEED)
+        return places, places
 
-    return _pairs(0, -(-count // size), draw, good, num_steps)
+    drawn = _drawn(good, tf.data.Dataset.range(-(-count // size)), draw)
+    return _pairs(drawn, textures, num_steps, VALIDATION_SEED)
 
 
 def drawn_images(
@@ -139,9 +145,38 @@ def drawn_images(
     return np.array(chosen), places
 
 
+def changed(images: tf.Tensor, foregrounds: tf.Tensor, places: tf.Tensor, recipe: Recipe):
+    """Changes good images by the recipe's augmentation.
+
+    Args:
+      images: uint8 [B, H, W, C].
+      foregrounds: bool [B, H, W], where a defect may lie.
+      places: int64 [B], other ones for each batch.
+      recipe: its seed and augmentation fields are used.
+
+    Returns:
+      The same three, with images and foregrounds changed alike; no defect may lie where a
+      foreground comes from beyond the border.
+    """
+    shape = (images.shape[0], augment.NUM_NUMBERS)
+    seed = tf.stack([tf.constant(recipe.seed, tf.int64), places[0]])
+    images, masks = augment.augment(
+        tf.cast(images, tf.float32) / 255,
+        tf.cast(foregrounds, tf.uint8)[..., None],
+        tf.random.stateless_uniform(shape, seed),
+        symmetry=recipe.augmentation,
+        **_strengths(recipe),
+    )
+    return tf.cast(tf.round(255 * images), tf.uint8), masks[..., 0] == 1, places
+
+
+def _strengths(recipe):
+    return {name: getattr(recipe, name) for name in augment.LIMITS}
+
+
 def painted(
-    good: GoodImages,
-    chosen: np.ndarray,
+    images: np.ndarray,
+    foregrounds: np.ndarray,
     places: np.ndarray,
     textures: Textures,
     *,
@@ -151,8 +186,8 @@ def painted(
     """Paints defects on the first half of some images, and draws a step of the schedule for each.
 
     Args:
-      good: images.
-      chosen: which of them, int [B].
+      images: uint8 [B, H, W, C], good ones.
+      foregrounds: bool [B, H, W], where a defect may lie.
       places: int [B], other ones for each batch.
       textures: of the defects.
       num_steps: of the schedule.
@@ -164,11 +199,9 @@ def painted(
       mask, which stands for that of the step before, is empty at the last step, with which the
       reverse process begins.
     """
-    drawn = transfusion_batch(
-        good.images[chosen], good.foregrounds[chosen], places, seed=seed, textures=textures
-    )
+    drawn = transfusion_batch(images, foregrounds, places, seed=seed, textures=textures)
     steps = np.random.default_rng([seed, int(places[0]), _STEPS])
-    step = steps.integers(1, num_steps, len(chosen), np.int32)
+    step = steps.integers(1, num_steps, len(images), np.int32)
     known = (step < num_steps - 1)[:, None, None, None]
     return {
         "normal": _colour(drawn["normal"]),
@@ -179,8 +212,25 @@ def painted(
     }
 
 
-def _pairs(first, last, draw, good, num_steps, batch_size=None):
-    size = good.images.shape[1:3]
+def _drawn(good, numbers, draw, batch_size=None):
+    """Images, foregrounds and places of the batches that have these numbers."""
+
+    def batch(number):
+        chosen, places = draw(int(number))
+        return good.images[chosen], good.foregrounds[chosen], places
+
+    def drawn(number):
+        arrays = tf.numpy_function(batch, [number], [tf.uint8, tf.bool, tf.int64])
+        shapes = good.images.shape[1:], good.foregrounds.shape[1:], ()
+        for array, shape in zip(arrays, shapes):
+            array.set_shape((batch_size, *shape))
+        return arrays
+
+    return numbers.map(drawn, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _pairs(drawn, textures, num_steps, seed):
+    batch_size, *size, _ = drawn.element_spec[0].shape
     # In the order in which `tf.data` takes dicts apart.
     kinds = {
         "anomaly": ((*size, 3), tf.float32),
@@ -190,12 +240,12 @@ def _pairs(first, last, draw, good, num_steps, batch_size=None):
         "step": ((), tf.int32),
     }
 
-    def pair(number):
-        arrays = tf.numpy_function(
-            lambda number: [drawn for _, drawn in sorted(draw(int(number)).items())],
-            [number],
-            [kind for _, kind in kinds.values()],
-        )
+    def paint(*batch):
+        arrays = painted(*batch, textures, num_steps=num_steps, seed=seed)
+        return [array for _, array in sorted(arrays.items())]
+
+    def pair(*batch):
+        arrays = tf.numpy_function(paint, batch, [kind for _, kind in kinds.values()])
         truth = {}
         for (name, (shape, _)), array in zip(kinds.items(), arrays):
             array.set_shape((batch_size, *shape))
@@ -204,11 +254,7 @@ def _pairs(first, last, draw, good, num_steps, batch_size=None):
         image = transparency.forward_sample(**truth, num_steps=num_steps)
         return {"image": image, "mask": mask, "step": truth["step"]}, truth
 
-    return (
-        tf.data.Dataset.range(first, last)
-        .map(pair, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return drawn.map(pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def _colour(images):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 from absl import logging
 
-from zoo import anomaly_pipeline, augment, denoising, input_pipeline, objectives
+from zoo import anomaly_pipeline, denoising, input_pipeline, objectives
 from zoo.recipe import Recipe
 from zoo.textures import find_textures
 from zoo.threshold_rules import parse_rule
@@ -19,8 +19,6 @@ _OF_MASKS = {
     "crop_size": None,
     "defective_only": False,
     "defective_fraction": None,
-    "augmentation": "identity",
-    **dict.fromkeys(augment.LIMITS, 0.0),
 }
 
 

@@ -43,3 +43,4 @@ DEFECT_TYPES = {
     ),
 }
 GREY = ("grid", "screw", "zipper")
+ANY_ANGLE = ("hazelnut", "metal_nut", "screw")  # parts that lie as they fell

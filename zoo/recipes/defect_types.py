@@ -59,9 +59,6 @@ _MVTEC_AD = {
     "epochs": 21,
 }
 
-# Categories whose parts lie at any angle.
-_ANY_ANGLE = ("hazelnut", "metal_nut", "screw")
-
 # MSD has few good images: every image teaches.
 _MSD = {
     "image_size": (320, 576),
@@ -118,7 +115,7 @@ def _mvtec_ad(builder, category):
     num_types = len(mvtec_ad.DEFECT_TYPES[category])
     channels = 1 if category in mvtec_ad.GREY else 3
     recipe = _default(builder, _MVTEC_AD, channels=channels, num_types=num_types)
-    if category in _ANY_ANGLE:
+    if category in mvtec_ad.ANY_ANGLE:
         recipe |= {"rotation": 180.0, "zoom": 0.2}
     if recipe["builder_args"]["num_classes"] > 1:
         recipe["loss"] = "ce+defect_dice+type_ce"
