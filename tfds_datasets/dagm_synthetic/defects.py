@@ -93,7 +93,7 @@ def curved_scratch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndar
     """Class 2: a thin black arc, crossed by the brightest streaks."""
     size = len(image)
     length = rng.uniform(38, 200) * shrink(size)
-    pressure = _pressure(rng, length, low=rng.uniform(0.45, 0.95))
+    pressure = _pressure(rng, length, low=rng.uniform(0.6, 0.95))
     cover = _stroke(
         size,
         _place(rng, size),
@@ -103,7 +103,7 @@ def curved_scratch(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndar
         sigma=rng.uniform(0.8, 1.5),
         weight=pressure * 1.3,
     )
-    return _lowered(image, rng.uniform(1.5, 3.5) * cover), cover
+    return _lowered(image, rng.uniform(2.2, 4.2) * cover), cover
 
 
 def _lowered(image: np.ndarray, depth: np.ndarray) -> np.ndarray:
