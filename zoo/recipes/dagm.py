@@ -44,6 +44,10 @@ _SMALL = {
     "reduce_lr_patience": 2,
 }
 
+# Within 128 pixels a dark cloud of class 6 looks like its band: TinyUNet's best validation IoU was
+# 0.46 there, and 0.71 within 192.
+_WIDER_CROPS = {6: {"crop_size": (192, 192)}}
+
 # What folds blocks of pixels sees as much of the surface in larger crops as fast.
 _LARGE_CROPS = {"crop_size": (256, 256)}
 # An epoch of FastUNet takes seconds, and the IoU of a fold's few defects leaps by 0.2 from one to
@@ -61,10 +65,12 @@ _ARGS = {
 }
 
 
-def _recipes(builder, dataset, changes, mask_feature):
+def _recipes(builder, number, changes, mask_feature):
     default = _DEFAULT | changes | {"mask_feature": mask_feature}
     default["builder_args"] = default["builder_args"] | _ARGS[builder]
     if builder == "tiny_unet":
+        if "crop_size" in default:
+            default |= _WIDER_CROPS.get(number, {})
         return {"default": default, "nvidia": _NVIDIA | {"mask_feature": mask_feature}}
     if "crop_size" in default:
         default |= _LARGE_CROPS | (_LONG if builder == "fast_unet" else {})
@@ -72,7 +78,7 @@ def _recipes(builder, dataset, changes, mask_feature):
 
 
 RECIPES = {
-    f"{builder}/{dataset}/class_{number}{suffix}": _recipes(builder, dataset, changes, mask_feature)
+    f"{builder}/{dataset}/class_{number}{suffix}": _recipes(builder, number, changes, mask_feature)
     for builder in _ARGS
     for dataset, suffix, mask_feature, changes in (
         ("dagm2007", "", "mask", {}),
