@@ -49,7 +49,10 @@ def real_table(rows: list[dict]) -> str:
 
 def teacher_table(results: list[dict]) -> str:
     """What a longer training brings: results of models that learn from good images alone."""
-    rows = sorted(results, key=lambda r: (r["recipe"]["module"], r["training_steps"][0]))
+    rows = sorted(
+        results,
+        key=lambda r: (r["recipe"]["module"], r["training_steps"][0], r["recipe"]["rotation"]),
+    )
     return _table(_TEACHER, rows)
 
 
@@ -215,6 +218,7 @@ _COMPARISON: dict[str, Callable[[dict], str]] = {
 _TEACHER: dict[str, Callable[[dict], str]] = {
     **_FIRST,
     "stem": lambda result: str(result["recipe"]["builder_args"]["stem_stride"]),
+    "good images": lambda result: "turned" if result["recipe"]["rotation"] else "as they are",
     "steps": lambda result: f"{result['training_steps'][0]:,}",
     **_LAST,
     "image AUROC": _figure("image_auroc"),
