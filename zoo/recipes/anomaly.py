@@ -32,8 +32,8 @@ _DEFAULT = {
     "epochs": 40,
 }
 
-# Parts that lie at any angle. Without this, 80 good screws were learnt by heart: the median score of
-# 25 of them was 0.129, that of the validation folds 0.154; with it, 0.193 and 0.198.
+# Parts that lie at any angle. Without this, 80 good screws were learnt by heart: the median score
+# of 25 of them was 0.129, that of the validation folds 0.154; with it, 0.193 and 0.198.
 _ANY_ANGLE = {"rotation": 180.0, "brightness": 0.1, "contrast": 0.1}
 
 # TransFusion as published: all of train/good, 1,500 rounds through it in batches of 8, a learning
