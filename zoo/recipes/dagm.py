@@ -44,9 +44,10 @@ _SMALL = {
     "reduce_lr_patience": 2,
 }
 
-# Within 128 pixels a dark cloud of class 6 looks like its band: TinyUNet's best validation IoU was
-# 0.46 there, and 0.71 within 192.
-_WIDER_CROPS = {6: {"crop_size": (192, 192)}}
+# Within 128 pixels a long arc of class 2 is cut, and a dark cloud of class 6 looks like its band.
+# Within 192, TinyUNet's best validation IoU rose from 0.30, after 11 epochs, to 0.60, and from 0.46
+# to 0.71.
+_WIDER_CROPS = dict.fromkeys((2, 6), {"crop_size": (192, 192)})
 
 # What folds blocks of pixels sees as much of the surface in larger crops as fast.
 _LARGE_CROPS = {"crop_size": (256, 256)}
