@@ -100,7 +100,7 @@ def training_batches(
         lambda number: drawn_images(len(good.images), number, recipe.batch_size, recipe.seed),
         recipe.batch_size,
     )
-    if recipe.augmentation != "identity" or any(_strengths(recipe).values()):
+    if recipe.augmentation != "identity" or any(augment.strengths_of(recipe).values()):
         drawn = drawn.map(
             lambda *batch: changed(*batch, recipe), num_parallel_calls=tf.data.AUTOTUNE
         )
@@ -165,13 +165,9 @@ def changed(images: tf.Tensor, foregrounds: tf.Tensor, places: tf.Tensor, recipe
         tf.cast(foregrounds, tf.uint8)[..., None],
         tf.random.stateless_uniform(shape, seed),
         symmetry=recipe.augmentation,
-        **_strengths(recipe),
+        **augment.strengths_of(recipe),
     )
     return tf.cast(tf.round(255 * images), tf.uint8), masks[..., 0] == 1, places
-
-
-def _strengths(recipe):
-    return {name: getattr(recipe, name) for name in augment.LIMITS}
 
 
 def painted(

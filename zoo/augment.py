@@ -126,6 +126,11 @@ def augment(
     return ops.clip(image, 0.0, 1.0), mask
 
 
+def strengths_of(recipe) -> dict[str, float]:
+    """The strengths that a recipe names, as `augment` takes them."""
+    return {name: getattr(recipe, name) for name in LIMITS}
+
+
 def check_strengths(strengths: dict[str, float]):
     """Raises where a strength is out of its range.
 

@@ -41,7 +41,7 @@ def training_batches(
     Raises:
       ValueError: there is no example to learn from, or the images' sizes do not fit the recipe.
     """
-    strengths = {name: getattr(recipe, name) for name in augment.LIMITS}
+    strengths = augment.strengths_of(recipe)
     streams = _cached_streams(builder, recipe)
     size = _checked_size([stream for stream, _ in streams], recipe)
 

@@ -233,7 +233,7 @@ def _check_choices(recipe):
     """Raises where a recipe names a loss, an optimizer or an augmentation that there is not."""
     if recipe.loss is not None:
         losses.get_loss(recipe.loss, recipe.class_weights)
-    augment.check_strengths({name: getattr(recipe, name) for name in augment.LIMITS})
+    augment.check_strengths(augment.strengths_of(recipe))
     scheduled = recipe.schedule != "steps" or recipe.decay_steps is not None
     if recipe.reduce_lr_patience is not None and scheduled:
         raise ValueError(
