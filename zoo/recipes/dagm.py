@@ -53,12 +53,12 @@ _NEED_WIDER_CROPS = (2, 6)
 # What folds blocks of pixels sees as much of the surface in larger crops as fast.
 _LARGE_CROPS = {"crop_size": (256, 256)}
 # An epoch of FastUNet takes seconds, and the IoU of a fold's few defects leaps by 0.2 from one to
-# the next: with half the patience, training ended at the first lull, on class 2 at a validation
-# IoU of 0.56 in place of 0.65.
+# the next: with half the patience, training ended at the first lull, on class 2 as version 1.0.0
+# drew it at a validation IoU of 0.56 in place of 0.65.
 _LONG = {"epochs": 40, "early_stopping_patience": 12}
 
 # FastUNet at the width that is ten times as fast as TinyUNet. Without normalisation it learnt
-# nothing on class 2: validation IoU 0.00 in place of 0.56.
+# nothing on class 2 of that version: validation IoU 0.00 in place of 0.56.
 _ARGS = {
     "tiny_unet": {},
     "fast_unet": {"stem_stride": 4, "base_filters": 16, "normalization": "batch"},
