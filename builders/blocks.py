@@ -20,16 +20,20 @@ class PadToMultiple(keras.layers.Layer):
         self.multiple = multiple
 
     def call(self, image):
-        _, height, width, _ = ops.shape(image)
-        image = ops.take(image, self._mirrored(height), axis=1)
-        return ops.take(image, self._mirrored(width), axis=2)
+        for axis in (1, 2):
+            size = ops.shape(image)[axis]
+            missing = _missing(size, self.multiple)
+            ends = ((-(missing // 2), 0), (size, size + missing - missing // 2))
+            before, after = (ops.take(image, self._mirrored(size, *end), axis=axis) for end in ends)
+            # The image is copied whole: to take it line by line is slow.
+            image = ops.concatenate([before, image, after], axis=axis)
+        return image
 
-    def _mirrored(self, size):
-        """Indices of the padded axis: ... 1 0 | 0 1 ... size-1 | size-1 size-2 ..."""
-        missing = _missing(size, self.multiple)
+    def _mirrored(self, size, start, stop):
+        """Indices of the places from `start` to `stop`: ... 1 0 | 0 1 ... size-1 | size-1 ..."""
         period = 2 * size
-        start = self.multiple * period - missing // 2  # whole periods, so that none is negative
-        place = ops.arange(start, start + size + missing, dtype="int32") % period
+        # Whole periods are added, so that no place is negative.
+        place = (ops.arange(start, stop, dtype="int32") + self.multiple * period) % period
         return ops.minimum(place, period - 1 - place)
 
     def compute_output_shape(self, input_shape):

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from builders.atomic import replacing
+from builders.inference import for_inference
 from builders.predictions import predictions
 from export.canonical import make_canonical
 
@@ -72,10 +73,11 @@ def _add_functions(module, model) -> dict:
     image_spec = tf.TensorSpec([None, *shape], tf.float32, name="image")
     uint8_spec = tf.TensorSpec([None, *shape], tf.uint8, name="image")
     bytes_spec = tf.TensorSpec([], tf.string, name="bytes")
+    views = {True: model, False: for_inference(model)}  # by whether it trains
 
     @tf.function
     def call(image, training=False):
-        return predictions(model(image, training=training))
+        return predictions(views[training](image, training=training))
 
     for training in (False, True):
         call.get_concrete_function(image_spec, training=training)

@@ -121,6 +121,16 @@ def test_padding_is_symmetric_and_leaves_fitting_images_alone():
     assert "pad" not in names
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (16, 17), (31, 2), (33, 16)])
+def test_padding_mirrors_as_often_as_it_must(size):
+    image = np.random.default_rng(0).random((2, *size, 3), np.float32)
+    missing = [-n % 16 for n in size]
+    ends = [(0, 0), *((n // 2, n - n // 2) for n in missing), (0, 0)]
+    expected = np.pad(image, ends, mode="symmetric")
+    found = ops.convert_to_numpy(blocks.PadToMultiple(16)(image))
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_logits_are_float32_under_every_policy():
     for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
         with run_dir.dtype_policy(policy):

@@ -11,6 +11,7 @@ import numpy as np
 
 import builders
 from builders import run_dir
+from builders.inference import for_inference
 from tfds_datasets.dagm_synthetic import scene
 from zoo import datasets, hardware, input_pipeline, objectives
 from zoo.recipe import Recipe
@@ -105,6 +106,7 @@ def _frameworks(recipe, peer, policy, image, mask):
 def _keras_steps(recipe, policy, image, mask):
     with run_dir.dtype_policy(policy):
         model = builders.build(recipe.builder, **recipe.builder_args)
+        view = for_inference(model)
     outputs = objectives.learning_outputs(model, recipe)
     learner = objectives.learner(model, outputs)
     learner.compile(
@@ -116,7 +118,7 @@ def _keras_steps(recipe, policy, image, mask):
     targets = {name: targets[name] for name in outputs}
     return {
         "training": lambda: learner.train_on_batch(image, targets),
-        "inference": lambda: model.predict_on_batch(image),
+        "inference": lambda: view.predict_on_batch(image),
     }
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from builders import run_dir, runtimes
+from builders.inference import for_inference
 from builders.predictions import defect_probability, predictions
 from zoo.modules import module_folder
 
@@ -50,7 +51,8 @@ class Predictor(NamedTuple):
 
 def from_model(model: keras.Model, recipe: dict, calibration: dict | None = None) -> Predictor:
     """Wraps a Keras model of the zoo."""
-    full = keras.Model(model.input, predictions(model.output))
+    view = for_inference(model)
+    full = keras.Model(view.input, predictions(view.output))
 
     def predict(images):
         return _answers(full.predict_on_batch(images.astype(np.float32) / 255.0))
