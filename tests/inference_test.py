@@ -52,9 +52,10 @@ def test_answers_and_variables_are_the_networks(name):
     assert np.ptp(expected["mask_logits" if "cam" not in expected else "cam"]) > 1e-3
 
 
-def test_all_normalisation_of_fast_unet_goes():
-    model = builders.build("fast_unet", normalization="batch", base_filters=4)
-    assert norms(model) == 18
+@pytest.mark.parametrize("name, count", [("fast_unet", 18), ("micro_segmentor", 22)])
+def test_all_normalisation_goes(name, count):
+    model = builders.build(name, **NETWORKS[name])
+    assert norms(model) == count
     assert norms(for_inference(model)) == 0
 
 
@@ -75,15 +76,20 @@ def test_it_follows_what_training_changes():
 )
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("scale", [False, True])
-def test_every_kind_of_normalisation(policy, tolerance, bias, scale):
-    x = keras.Input((8, 8, 3))
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_every_kind_of_normalisation(policy, tolerance, bias, scale, depthwise):
+    x = keras.Input((8, 8, 4))
     options = {"strides": 2, "padding": "same", "use_bias": bias, "dtype": policy}
-    conv = layers.Conv2D(4, 3, bias_initializer="random_normal", **options)
+    options |= {"bias_initializer": "random_normal"}
+    if depthwise:
+        conv = layers.DepthwiseConv2D(3, depth_multiplier=2, **options)
+    else:
+        conv = layers.Conv2D(6, 3, groups=2, **options)
     norm = layers.BatchNormalization(scale=scale, center=scale, dtype=policy)
     model = learnt(keras.Model(x, norm(conv(x))))
     view = for_inference(model)
     assert norms(view) == 0
-    expected, found = (each.predict_on_batch(image(8, 3)) for each in (model, view))
+    expected, found = (each.predict_on_batch(image(8, 4)) for each in (model, view))
     assert expected.dtype == found.dtype
     np.testing.assert_allclose(*(np.float32(y) for y in (found, expected)), atol=tolerance)
 
