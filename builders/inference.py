@@ -1,5 +1,7 @@
 """The same network for prediction alone, with fewer passes over its features."""
 
+import itertools
+
 import keras
 from keras import layers, ops
 
@@ -22,27 +24,36 @@ def for_inference(model: keras.Model) -> keras.Model:
     Returns:
       A model of the same inputs, outputs and variables. It cannot be trained or saved.
     """
+    count = itertools.count()
+
+    def call(layer, *args, **kwargs):
+        if type(layer) is layers.BatchNormalization and layer.axis in (-1, 3):
+            conv, node, _ = args[0]._keras_history
+            if _is_plain(conv):
+                (features,) = conv._inbound_nodes[node].input_tensors
+                name = f"{conv.name}_{layer.name}_{next(count)}"  # the two may be called again
+                return _NormalizedConv2D(conv, layer, name=name)(features)
+        return layer(*args, **kwargs)
+
     return keras.models.clone_model(
-        model, clone_function=lambda layer: layer, call_function=_call, recursive=True
+        model, clone_function=lambda layer: layer, call_function=call, recursive=True
     )
 
 
-def _call(layer, *args, **kwargs):
-    if type(layer) is layers.BatchNormalization:
-        history = args[0]._keras_history
-        conv = history.operation
-        if type(conv) in _CONVOLUTIONS and conv.activation is keras.activations.linear:
-            (features,) = conv._inbound_nodes[history.node_index].input_tensors
-            return _NormalizedConv2D(conv, layer)(features)
-    return layer(*args, **kwargs)
+def _is_plain(layer) -> bool:
+    return (
+        type(layer) in _CONVOLUTIONS
+        and layer.activation is keras.activations.linear
+        and layer.data_format == "channels_last"
+    )
 
 
 class _NormalizedConv2D(layers.Layer):
     """A convolution with the batch normalisation behind it, of whose variables it computes."""
 
-    def __init__(self, conv, norm):
+    def __init__(self, conv, norm, name):
         # No autocast: the variables stay in full precision until they are multiplied.
-        super().__init__(dtype=conv.dtype_policy, autocast=False, name=f"{conv.name}_{norm.name}")
+        super().__init__(dtype=conv.dtype_policy, autocast=False, name=name)
         self.conv = conv
         self.norm = norm
         self.built = True
@@ -65,7 +76,6 @@ class _NormalizedConv2D(layers.Layer):
             self._cast(conv.kernel * factor),
             strides=conv.strides,
             padding=conv.padding,
-            data_format=conv.data_format,
             dilation_rate=conv.dilation_rate,
         )
         return x + self._cast(summand)

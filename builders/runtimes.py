@@ -6,6 +6,7 @@ Nor do they need this project, but for the file of Keras, whose layers are those
 says what the model is: `precision`, `image_size`, `recipe`, `calibration` and how it was checked.
 """
 
+import hashlib
 import json
 import pathlib
 from collections.abc import Callable
@@ -25,7 +26,7 @@ def describe(path) -> dict:
     """Reads the JSON file of a model's file.
 
     Raises:
-      ValueError: it is missing.
+      ValueError: it is missing, or a file of the model is, or is that of another model.
     """
     description = description_path(path)
     if not description.is_file():
@@ -33,7 +34,19 @@ def describe(path) -> dict:
             f"{path} must stand beside {description.name}, which `python -m export convert` wrote "
             "with it: copy both."
         )
-    return json.loads(description.read_text())
+    described = json.loads(description.read_text())
+    for name, expected in described["sha256"].items():
+        file = path.with_name(name)
+        if not file.is_file():
+            raise ValueError(f"{path} must stand beside {name}: copy all files of a model.")
+        with open(file, "rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != expected:
+            raise ValueError(
+                f"{file} is not the file that {description.name} describes: copy all files of a "
+                "model together."
+            )
+    return described
 
 
 def load(path, precision: str) -> Run:

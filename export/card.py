@@ -6,21 +6,10 @@ import jinja2
 import keras
 
 from builders.predictions import predictions
+from export import licences
 from export.versions import check_handle
 
 CARDS = pathlib.Path(__file__).parent / "cards"
-
-# Licences of the images that the weights were trained on.
-DATA_LICENCES = {
-    "dagm2007": "CC BY 4.0",
-    "dagm_synthetic": "CC0-1.0, made by this project",
-    "image_mask_folder": "that of your own images",
-    "magnetic_tile": "none stated; for research only",
-    "kolektor_sdd": "CC BY-NC-SA 4.0 (Visual Cognitive Systems Laboratory): no commercial use",
-    "msd": "unclear, GPL-3.0 text beside it; for research only",
-    "mvtec_ad": "CC BY-NC-SA 4.0 (MVTec Software GmbH): no commercial use",
-    "neu_seg": "none stated; for research only",
-}
 
 # Sources of the textures of painted defects, without the folders of those who trained.
 _TEXTURES = {
@@ -80,7 +69,7 @@ def render(
     calibration: dict,
     metrics: dict,
     weights: str = "float32",
-    textures: str | None = None,
+    environment: dict | None = None,
 ) -> str:
     """Returns the page of a version of a module, in Markdown.
 
@@ -91,8 +80,8 @@ def render(
       calibration: `threshold`, `score_threshold` and their `source`; empty if there is none.
       metrics: figures on the test images; empty if there are none. Lists are left out.
       weights: "float32", or "bfloat16" where they were rounded after that.
-      textures: the source of those of the defects that training painted, such as "dtd:FOLDER";
-        None where it painted none.
+      environment: what the run has noted: the `textures` of the defects that training painted,
+        such as "dtd:FOLDER", and the data sets that the weights have `learnt_from`.
 
     Raises:
       ValueError: nobody has written about the recipe's builder yet.
@@ -105,7 +94,10 @@ def render(
             "the architecture comes from, its licence, its use and its limits."
         )
     found = predictions(model.output)
-    template = environment().get_template("module.md.j2")
+    environment = environment or {}
+    textures = environment.get("textures")
+    known = licences.learnt_from(recipe, environment)
+    template = templates().get_template("module.md.j2")
     return template.render(
         handle=handle,
         version=version,
@@ -115,7 +107,9 @@ def render(
         measured=_measured(metrics),
         seen=metrics.get("seen", False),
         figures=_figures(metrics),
-        licence=data_licence(recipe),
+        learnt_from=known,
+        licence=licences.of_images(known),
+        weights_licence=(licences.of_weights(known) or ("other",) * 2)[1],
         weights=weights,
         textures=_TEXTURES[textures.partition(":")[0]] if textures else "",
         size=_size(recipe["image_size"]),
@@ -126,28 +120,23 @@ def render(
     )
 
 
-def environment() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
     """Of the templates in `CARDS`."""
-    templates = jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(CARDS),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters["threshold"] = _threshold
-    return templates
+    found.filters["threshold"] = _threshold
+    return found
 
 
 def _threshold(value: float) -> str:
     """Four digits, or as many more as tell the value from 0 and 1, which nothing is beyond."""
     texts = (f"{value:.{digits}g}" for digits in range(4, 17))
     return next((text for text in texts if float(text) not in (0, 1)), f"{value:g}")
-
-
-def data_licence(recipe: dict) -> str:
-    """The licence of the images that a recipe learns from."""
-    return DATA_LICENCES.get(recipe["dataset"].split("/")[0], "see the data set")
 
 
 # Names of the axes of each output; channels are counted.

@@ -14,20 +14,9 @@ import shutil
 import tarfile
 
 from builders.atomic import replacing, write_json
-from export.card import environment
+from export import licences
+from export.card import templates
 from export.versions import other_formats, published_versions, read_manifest, version_paths
-
-# The licence of weights, which is that of their images where it binds what is made of them: name on
-# Kaggle, name on Hugging Face. Data sets that are not here have no clear licence.
-FREE = ("Apache 2.0", "apache-2.0")
-NOT_COMMERCIAL = ("CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0")
-LICENCES = {
-    "dagm2007": FREE,
-    "dagm_synthetic": FREE,
-    "image_mask_folder": FREE,
-    "kolektor_sdd": NOT_COMMERCIAL,
-    "mvtec_ad": NOT_COMMERCIAL,
-}
 
 
 def lay_out(
@@ -58,10 +47,11 @@ def lay_out(
         raise ValueError(f"{handle} has the versions {published} in {modules_dir}, not {version}.")
     paths = version_paths(modules_dir, handle, version)
     manifest = read_manifest(modules_dir, handle, version)
-    dataset = manifest["dataset"].split("/")[0]
-    if dataset not in LICENCES:
+    known = licences.learnt_from(manifest, manifest["environment"])
+    licence = licences.of_weights(known)
+    if licence is None:
         raise ValueError(
-            f"{handle} learnt from {dataset}, whose licence is {manifest['data_licence']}: its "
+            f"{handle} learnt from {', '.join(known)}: {licences.of_images(known)}. Its "
             "weights may not be published. Publish recipe and results, and let others train it."
         )
     output_dir = pathlib.Path(output_dir)
@@ -70,7 +60,7 @@ def lay_out(
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     others = other_formats(modules_dir, handle, version)
     with replacing(output_dir) as folder:
-        return HUBS[hub](manifest, paths, others, LICENCES[dataset], owner, folder, output_dir)
+        return HUBS[hub](manifest, paths, others, licence, owner, folder, output_dir)
 
 
 def _kaggle(manifest, paths, others, licence, owner, folder, output_dir):
@@ -126,7 +116,7 @@ def _kaggle(manifest, paths, others, licence, owner, folder, output_dir):
 def _hugging_face(manifest, paths, others, licence, owner, folder, output_dir):
     _unpack(paths["archive"], folder)
     _copy(others, folder)
-    template = environment().get_template("huggingface.md.j2")
+    template = templates().get_template("huggingface.md.j2")
     page = template.render(manifest=manifest, licence=licence[1], page=paths["card"].read_text())
     (folder / "README.md").write_text(page)
     return [f"hf upload {owner}/{_slug(manifest['handle'])} {output_dir}"]

@@ -19,6 +19,7 @@ MAY_USE_TENSORFLOW = {
     "zoo/input_pipeline.py",
     "zoo/nvidia_checkpoint.py",
     "zoo/predictor.py",
+    "zoo/training_streams.py",
 }
 FILES = [path for package in MAY_IMPORT for path in sorted((ROOT / package).rglob("*.py"))]
 

@@ -62,6 +62,22 @@ def test_every_step_is_measured(module, peer, monkeypatch, tmp_path):
     assert [row["what"] for row in rows] == ["training", "inference"] * len(frameworks)
 
 
+@pytest.mark.parametrize(
+    "builder, arguments",
+    [
+        ("tiny_unet", {"image_shape": [None, None, 1], "variant": "original"}),
+        ("micro_segmentor", {"image_shape": [None, None, 1]}),
+        ("unet", {"image_shape": [None, None, 3], "num_classes": 4, "normalization": "group"}),
+    ],
+)
+def test_a_peer_of_another_network_is_refused(builder, arguments):
+    pytest.importorskip("torch")
+    from zoo import benchmark_torch
+
+    with pytest.raises(ValueError, match="whose network has"):
+        benchmark_torch.PEERS[builder](arguments)
+
+
 def test_a_network_without_a_peer():
     pytest.importorskip("torch")
     from zoo import benchmark_torch

@@ -57,9 +57,11 @@ def test_thresholds_next_to_one_are_told_from_it(model):
 
 def test_textures_of_painted_defects(model):
     assert "Their textures" not in render(model)
-    text = render(model, textures="dtd:/home/me/dtd")
+    text = render(model, environment={"textures": "dtd:/home/me/dtd"})
     assert "Describable Textures Dataset, which is for research" in text and "/home" not in text
-    assert "Their textures: all from\nthe image itself" in render(model, textures="self")
+    assert "Their textures: all from\nthe image itself" in render(
+        model, environment={"textures": "self"}
+    )
 
 
 def test_imported_weights(model):

@@ -1,13 +1,14 @@
 """The folders that Kaggle Models and Hugging Face take, from a published module."""
 
 import json
+import shutil
 
 import pytest
 import tensorflow as tf
 from tiny_run import RECIPE, tiny_run
 
 from builders.atomic import write_json
-from export import hubs
+from export import hubs, licences
 from export.publish import publish
 from export.versions import version_paths
 
@@ -77,9 +78,39 @@ def test_weights_of_images_without_a_clear_licence_stay_here(dataset, hub, modul
     paths["module"].parent.mkdir(parents=True)
     manifest = json.loads(version_paths(modules, HANDLE, 1)["manifest"].read_text())
     write_json(paths["manifest"], {**manifest, "dataset": dataset, "data_licence": "none stated"})
-    with pytest.raises(ValueError, match=f"{dataset.split('/')[0]}, whose licence is none stated"):
+    with pytest.raises(ValueError, match=f"learnt from {dataset}: .*for research only"):
         lay_out(folder, tmp_path / "upload", hub)
     assert not (tmp_path / "upload").exists()
+
+
+@pytest.mark.parametrize(
+    "learnt_from, expected",
+    [
+        (["dagm_synthetic/class_1"], ("Apache 2.0", "apache-2.0")),
+        (["image_mask_folder/grey"], ("Apache 2.0", "apache-2.0")),
+        (["dagm2007/class_1", "mvtec_ad/screw"], ("CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0")),
+        (["mvtec_ad/screw", "neu_seg/strip"], None),
+        (["of_a_user/one"], None),
+    ],
+)
+def test_the_strictest_licence_holds(learnt_from, expected):
+    assert licences.of_weights(learnt_from) == expected
+
+
+def test_a_student_of_other_images_has_their_licence(modules, tmp_path):
+    """Its own data set is a folder of pseudo masks, whose images are those of its teacher."""
+    folder = tmp_path / "modules"
+    shutil.copytree(modules, folder)
+    paths = version_paths(folder, HANDLE, 1)
+    manifest = json.loads(paths["manifest"].read_text())
+    known = {**manifest["environment"], "learnt_from": ["mvtec_ad/screw"]}
+    write_json(
+        paths["manifest"],
+        {**manifest, "dataset": "image_mask_folder/grey", "environment": known},
+    )
+    lay_out(folder, tmp_path / "upload", "huggingface")
+    page = (tmp_path / "upload/README.md").read_text()
+    assert page.startswith("---\nlicense: cc-by-nc-sa-4.0\n")
 
 
 def test_refuses_what_is_not_there_or_would_be_overwritten(modules, tmp_path):

@@ -95,15 +95,26 @@ def test_every_kind_of_normalisation(policy, tolerance, bias, scale, depthwise):
 
 
 def test_what_cannot_be_folded_stays():
-    """An activation between the two; another layer that reads the convolution as well."""
+    """An activation between the two, another axis; another layer that reads the convolution."""
     x = keras.Input((8, 8, 3))
     bent = layers.BatchNormalization()(layers.Conv2D(4, 3, activation="relu")(x))
     shared = layers.Conv2D(4, 3)(x)
     both = layers.Add()([shared, layers.BatchNormalization()(shared)])
-    model = learnt(keras.Model(x, [bent, both]))
+    rows = layers.BatchNormalization(axis=1)(layers.Conv2D(6, 3)(x))
+    model = learnt(keras.Model(x, [bent, both, rows]))
     view = for_inference(model)
-    assert norms(view) == 1
+    assert norms(view) == 2
     for found, expected in zip(
         view.predict_on_batch(image(8, 3)), model.predict_on_batch(image(8, 3))
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_layers_may_be_called_twice():
+    x = keras.Input((8, 8, 3))
+    conv, norm = layers.Conv2D(3, 3, padding="same"), layers.BatchNormalization()
+    model = learnt(keras.Model(x, norm(conv(norm(conv(x))))))
+    view = for_inference(model)
+    assert norms(view) == 0
+    found, expected = (each.predict_on_batch(image(8, 3)) for each in (view, model))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from made_archives import save
 
-from zoo import datasets, input_pipeline, recipes
+from zoo import datasets, input_pipeline, recipes, training_streams
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 
@@ -82,7 +82,7 @@ def test_validation_images_stay_in_memory_up_to_a_bound(missing_bytes, reads, mo
         "label": tf.TensorSpec((), tf.int64),
     }
     num_bytes = (4 + 4 + 6) * 5 * (3 + 1)
-    monkeypatch.setattr(input_pipeline, "CACHE_BYTES", num_bytes - missing_bytes)
+    monkeypatch.setattr(training_streams, "CACHE_BYTES", num_bytes - missing_bytes)
     batches = input_pipeline.validation_batches(
         tf.data.Dataset.from_generator(examples, output_signature=signature)
     )

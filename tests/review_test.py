@@ -173,6 +173,19 @@ def test_a_kill_between_manifest_and_mask_is_made_good(decision, threshold, root
     assert path.read_bytes() == done
 
 
+def test_a_mask_that_another_program_changed_stays(root, caplog):
+    review.decide(root, file("spot"), "redrawn", 0.6)
+    path = root / "train/masks/spot.png"
+    changed = np.array(Image.open(path))
+    changed[:2] = 1
+    Image.fromarray(changed).save(path)
+    kept = path.read_bytes()
+    with caplog.at_level("WARNING"):
+        ReviewSession(root)
+    assert path.read_bytes() == kept
+    assert "spot.png was changed outside of the review" in caplog.text
+
+
 def test_the_manifest_is_whole_or_the_earlier_one(root, monkeypatch):
     before = (root / manifest.FILE).read_bytes()
 

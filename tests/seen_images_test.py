@@ -6,12 +6,14 @@ import shutil
 import types
 
 import pytest
+from image_mask_folder_test import make_folder
 from made_archives import build
 from mvtec_ad_test import make_category
 
+from tfds_datasets.image_mask_folder import image_mask_folder_dataset_builder
 from tfds_datasets.mvtec_ad import categories
 from tfds_datasets.mvtec_ad.mvtec_ad_dataset_builder import Builder
-from zoo import datasets
+from zoo import datasets, known_images
 from zoo.measure import seen
 from zoo.recipes import RECIPES, get_recipe
 
@@ -93,3 +95,32 @@ def test_no_image_is_in_two_parts(category, tmp_path):
         assert all(parts)
         for one, other in itertools.combinations(parts, 2):
             assert not one & other
+
+
+def test_a_folder_that_grew_moves_images_into_the_test(tmp_path):
+    """Folds are ranks, so one more image moves others; hashes of what was learnt tell them."""
+    recipe = get_recipe("unet/image_mask_folder/grey")
+    make_folder(tmp_path / "mine")
+
+    def built(name):
+        return build(
+            image_mask_folder_dataset_builder.Builder, "grey", tmp_path / "mine", tmp_path / name
+        )
+
+    before = built("before")
+    known = frozenset(known_images.of_training(before, recipe))
+    assert len(known) == before.info.splits["train"].num_examples
+    assert not seen(recipe, before, "test", None, known)
+    assert seen(recipe, before, "train", (3,), known)
+    make_folder(tmp_path / "mine", count=37)
+    after = built("after")
+    moved = known & known_images.hashes(after, "test", None)
+    assert moved
+    assert seen(recipe, after, "test", None, known)
+    assert not seen(recipe, after, "test", None)  # what the folds alone would say
+
+
+def test_other_data_sets_need_no_hashes(tmp_path):
+    builder = types.SimpleNamespace(info=types.SimpleNamespace(metadata={"skipped_images": []}))
+    assert known_images.of_training(builder, get_recipe(MODULE)) is None
+    assert known_images.read(tmp_path) is None

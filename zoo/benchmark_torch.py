@@ -114,11 +114,13 @@ class MicroSegmentor(nn.Module):
 
 def tiny_unet(builder_args: dict) -> nn.Module:
     """`builders.tiny_unet` of these arguments, for one channel in and out."""
+    _require(builder_args, image_channels=1, num_classes=1, variant="tiny", activation="relu")
     return TinyUNet()
 
 
 def unet(builder_args: dict) -> nn.Module:
-    """`builders.unet` of these arguments."""
+    """`builders.unet` of these arguments, with batch normalisation."""
+    _require(builder_args, normalization="batch", dropout_rate=0.0)
     return UNet(
         builder_args["image_shape"][2],
         builder_args["num_classes"],
@@ -128,7 +130,26 @@ def unet(builder_args: dict) -> nn.Module:
 
 def micro_segmentor(builder_args: dict) -> nn.Module:
     """`builders.micro_segmentor` of these arguments, as far as `MicroSegmentor` goes."""
+    _require(
+        builder_args,
+        image_channels=3,
+        num_classes=1,
+        num_labels=4,
+        expansion=4,
+        label_pooling="image",
+    )
     return MicroSegmentor(builder_args.get("base_filters", 16), builder_args.get("up", "bilinear"))
+
+
+def _require(builder_args, **known):
+    """Raises ValueError where the network of ours would be another one than its peer."""
+    args = {**builder_args, "image_channels": builder_args["image_shape"][2]}
+    for name, value in known.items():
+        if args.get(name, value) != value:
+            raise ValueError(
+                f"Argument `peer` is torch, whose network has {name} {value!r} alone. "
+                f"Received: {args[name]!r}"
+            )
 
 
 PEERS = {"micro_segmentor": micro_segmentor, "tiny_unet": tiny_unet, "unet": unet}
@@ -138,7 +159,7 @@ def steps(builder: str, builder_args: dict, policy: str, image: np.ndarray, mask
     """A training and an inference step on an image [B, H, W, C]; see `zoo.benchmark`.
 
     Raises:
-      ValueError: the builder has no peer.
+      ValueError: the builder has no peer, or none of these arguments.
     """
     if builder not in PEERS:
         raise ValueError(

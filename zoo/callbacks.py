@@ -5,7 +5,7 @@ import math
 import pathlib
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -70,6 +70,8 @@ class Backup(keras.callbacks.Callback):
         model.load_weights(newest / _MODEL_FILE)
         self.history, self.stopped = state["history"], state["stopped"]
         self._counters = state["counters"]
+        for variable, value in zip(_seed_states(model), state.get("seed_states", [])):
+            variable.assign(value)
         return len(self.history)
 
     def load_best(self, model: keras.Model) -> None:
@@ -109,6 +111,10 @@ class Backup(keras.callbacks.Callback):
                 "history": self.history,
                 "stopped": bool(self.model.stop_training),
                 "counters": counters,
+                "seed_states": [
+                    keras.ops.convert_to_numpy(variable).tolist()
+                    for variable in _seed_states(self.model)
+                ],
             }
             (folder / _STATE_FILE).write_text(json.dumps(state))
         for old in self.directory.glob("epoch_*"):
@@ -176,14 +182,14 @@ class MeasureAnomaly(keras.callbacks.Callback):
 
     Args:
       model: the whole network, of which the fitted one may be a part.
-      batches: pairs of images float32 [B, H, W, C] and a dict of `mask_logits`, the masks uint8
-        [B, H, W, 1], as `fit` validates on.
+      batches: called at each measurement, gives dicts of `image` uint8 [B, H, W, C], `mask` uint8
+        [B, H, W, 1] and `label` int [B].
       every: epochs from one measurement to the next.
     """
 
     FIGURES = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "au_pro@0.3", "au_pro@0.05")
 
-    def __init__(self, model: keras.Model, batches: Iterable, every: int):
+    def __init__(self, model: keras.Model, batches: Callable[[], Iterable[dict]], every: int):
         super().__init__()
         if every < 1:
             raise ValueError(f"Argument `every` must be at least 1 epoch. Received: {every}")
@@ -193,12 +199,20 @@ class MeasureAnomaly(keras.callbacks.Callback):
         if (epoch + 1) % self.every:
             return
         evaluator = AnomalyEvaluator(ignore=IGNORE)
-        for images, truth in self.batches:
+        for batch in self.batches():
+            images = batch["image"].astype(np.float32) / 255.0
             outputs = predictions(self.network.predict_on_batch(images))
-            probability = defect_probability(keras.ops.convert_to_numpy(outputs["mask"]))
-            masks = np.asarray(truth["mask_logits"])[..., 0]
-            for anomaly_map, mask in zip(probability, masks):
-                evaluator.update(anomaly_map, np.where(mask == IGNORE, mask, mask > 0))
+            outputs = {key: keras.ops.convert_to_numpy(outputs[key]) for key in ("mask", "score")}
+            masks = batch["mask"][..., 0]
+            for anomaly_map, score, mask, label in zip(
+                defect_probability(outputs["mask"]), outputs["score"], masks, batch["label"]
+            ):
+                evaluator.update(
+                    anomaly_map,
+                    np.where(mask == IGNORE, mask, mask > 0),
+                    label=int(label > 0),
+                    image_score=float(score),
+                )
         figures = evaluator.compute()
         logs.update({f"val_{name}": figures[name] for name in self.FIGURES})
         logging.info(
@@ -240,6 +254,12 @@ class EpochPictures(keras.callbacks.Callback):
         self.directory.mkdir(parents=True, exist_ok=True)
         with replacing(self.directory / f"epoch_{epoch + 1:05d}.png") as path:
             path.write_bytes(pictures.png_bytes(np.concatenate(rows)))
+
+
+def _seed_states(model: keras.Model) -> list[keras.Variable]:
+    """The states of what draws random numbers, as dropout does: files of weights leave them out."""
+    weights = {id(variable) for variable in [*model.weights, *model.optimizer.variables]}
+    return [variable for variable in model.variables if id(variable) not in weights]
 
 
 def _plain(value):

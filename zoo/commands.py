@@ -190,7 +190,7 @@ def pseudo_masks(options) -> Iterator[str]:
     yield (
         f"next    python -m zoo train --module=unet/image_mask_folder/{channels} "
         f"--manual_dir={output_dir / FOLDERS[0]} --data_dir=data_{FOLDERS[0]} "
-        f"--run_name={FOLDERS[0]}_seed0"
+        f"--run_name={FOLDERS[0]}_seed0 --validation_folds=0"
     )
 
 

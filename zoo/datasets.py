@@ -184,6 +184,12 @@ def mask_sources(builder, split: str) -> list[str]:
     return sorted({s for name, kinds in known.items() if {name, "all"} & parts for s in kinds})
 
 
+def origins(builder) -> list[str]:
+    """The data sets that its images come from: itself, but for a folder of pseudo masks."""
+    own = f"{builder.name}/{builder.builder_config.name}"
+    return (builder.info.metadata or {}).get("origins") or [own]
+
+
 def types_in(mask: np.ndarray, num_types: int) -> np.ndarray:
     """The ids 1..num_types that a uint8 mask holds, in order."""
     return np.flatnonzero(np.bincount(mask.ravel(), minlength=num_types + 1)[1 : num_types + 1]) + 1

@@ -77,7 +77,7 @@ def foreground_masks(
     masks = np.ones(images.shape[:3], bool)
     num_own, not_found = 0, []
     for mask, image, file_name in zip(masks, images, file_names):
-        own = mask_dir and pathlib.Path(mask_dir, file_name).with_suffix(".png")
+        own = mask_dir and own_mask(mask_dir, file_name)
         if own and own.is_file():
             size = mask.shape[::-1]
             found = Image.fromarray(read_mask(own)).resize(size, Image.Resampling.NEAREST)
@@ -93,7 +93,7 @@ def foreground_masks(
     if mask_dir is not None and not num_own:
         raise ValueError(
             "Argument `mask_dir` must hold masks under the names of the images, such as "
-            f"{pathlib.Path(file_names[0]).with_suffix('.png')}. Received: {mask_dir}"
+            f"{own_mask('', file_names[0])}. Received: {mask_dir}"
         )
     if not_found:
         logging.warning(
@@ -105,6 +105,11 @@ def foreground_masks(
             ", ..." if len(not_found) > 3 else "",
         )
     return masks
+
+
+def own_mask(mask_dir, file_name: str) -> pathlib.Path:
+    """Where a folder of foreground masks has that of an image, if it has one."""
+    return pathlib.Path(mask_dir, file_name).with_suffix(".png")
 
 
 def find_foreground(image: np.ndarray) -> np.ndarray | None:

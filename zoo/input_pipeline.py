@@ -8,14 +8,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
-from zoo import augment, datasets
+from zoo import augment, training_streams
 from zoo.metrics.segmentation import is_defect
 from zoo.recipe import Recipe
 
-CACHE_BYTES = 2**30  # decoded examples up to this size are kept in memory, more are streamed
-SHUFFLE_EXAMPLES = 1024
 CROP_NUMBERS = 5  # random numbers that place one crop
 MASK_ONLY = {"mask_logits": 1}  # what most models learn
 EVALUATION_PIXELS = 2**20  # whole images of one size are batched up to this many pixels
@@ -42,15 +39,15 @@ def training_batches(
       ValueError: there is no example to learn from, or the images' sizes do not fit the recipe.
     """
     strengths = augment.strengths_of(recipe)
-    streams = _cached_streams(builder, recipe)
-    size = _checked_size([stream for stream, _ in streams], recipe)
+    streams, counts, sizes, buffer = training_streams.training_streams(builder, recipe)
+    size = _checked_size(sizes, recipe)
 
     def epoch_batches(epoch):
         # Of this graph alone, whatever the program's global seed is; never 0, with which TensorFlow
         # cannot shuffle by a seed that is a tensor.
         tf.compat.v1.set_random_seed(recipe.seed + 1)
         parts = []
-        for part, (stream, count) in enumerate(streams):
+        for part, (stream, count) in enumerate(zip(streams, counts)):
             taken = recipe.steps_per_epoch * count
 
             def cut(index, example, part=part):
@@ -62,7 +59,7 @@ def training_batches(
                 return image, mask, example["label"], numbers
 
             parts.append(
-                stream.shuffle(SHUFFLE_EXAMPLES, seed=recipe.seed * 100_003 + epoch)
+                stream.shuffle(buffer, seed=recipe.seed * 100_003 + epoch)
                 .repeat()
                 .take(taken)
                 .enumerate(start=epoch * taken)
@@ -114,7 +111,8 @@ def validation_batches(
 ) -> tf.data.Dataset:
     """Pairs as `training_batches` has them, for `fit(validation_data=)`, of whole images.
 
-    They are kept in memory as uint8 up to `CACHE_BYTES`, and read from disk again and again beyond.
+    They are kept in memory as uint8 up to `training_streams.CACHE_BYTES`, and read from disk again
+    and again beyond.
     """
 
     def add(total, batch):
@@ -127,7 +125,7 @@ def validation_batches(
 
     batches = same_size_batches(examples)
     count, num_bytes = batches.reduce((np.int64(0), np.int64(0)), add)
-    if num_bytes <= CACHE_BYTES:
+    if num_bytes <= training_streams.CACHE_BYTES:
         batches = batches.cache()
     # Keras warns at the end of data whose length it was not told.
     return batches.map(pair).apply(tf.data.experimental.assert_cardinality(count))
@@ -142,117 +140,8 @@ def _targets(outputs, mask, label) -> dict:
     return targets
 
 
-def _cached_streams(builder, recipe):
-    """Returns pairs of a stream of examples and how many of it go into each batch."""
-    folds = recipe.training_folds
-    counts = datasets.count_labels(builder, recipe.train_split, folds).tolist()
-    _check_types(builder, recipe, counts)
-    num_good, num_defective = counts[0], sum(counts[1:])
-    examples = datasets.read_folds(builder, recipe, folds)
-    defective = examples.filter(lambda example: example["label"] > 0)
-    if recipe.defective_only:
-        streams = [(defective, num_defective, recipe.batch_size)]
-    elif recipe.defective_fraction is None:
-        streams = [(examples, num_good + num_defective, recipe.batch_size)]
-    else:
-        count = round(recipe.defective_fraction * recipe.batch_size)
-        if not 0 < count < recipe.batch_size:
-            raise ValueError(
-                "Recipe field `defective_fraction` must leave a defective and a good image in a "
-                f"batch of {recipe.batch_size}. Received: {recipe.defective_fraction}"
-            )
-        good = examples.filter(lambda example: example["label"] == 0)
-        streams = [
-            (defective, num_defective, count),
-            (good, num_good, recipe.batch_size - count),
-        ]
-    if not all(num_examples for _, num_examples, _ in streams):
-        raise ValueError(
-            f"{builder.info.full_name} must have images of every kind to learn from in the folds "
-            f"{folds}. It has {num_good} good and "
-            f"{num_defective} defective ones; see the recipe fields `defective_only` and "
-            "`defective_fraction`."
-        )
-    image_bytes = next(iter(examples))["image"].shape.num_elements()
-    decoded = sum(num_examples for _, num_examples, _ in streams) * 2 * image_bytes
-    cache = decoded <= CACHE_BYTES
-    logging.info(
-        "Learning from images of %s%s, %s (%.0f MB decoded).",
-        ", ".join(f"{name}: {n}" for name, n in zip(_label_names(builder), counts)),
-        " (those of good left out)" if recipe.defective_only else "",
-        "kept in memory" if cache else "read from disk again and again",
-        decoded / 1e6,
-    )
-    return [(stream.cache() if cache else stream, count) for stream, _, count in streams]
-
-
-def _label_names(builder) -> list[str]:
-    return builder.info.features["label"].names
-
-
-def _check_types(builder, recipe, counts):
-    """Raises where a type that the model shall tell apart has no image to learn from.
-
-    `counts` says how many images have each label. Without good images a mask can be learnt, but no
-    label.
-    """
-    args, name = recipe.builder_args, builder.info.full_name
-    learnt = [counts] if args.get("num_labels", 2) > 2 else []
-    if args.get("num_classes", 1) > 1:
-        learnt.append(
-            datasets.count_types(
-                builder,
-                recipe.train_split,
-                recipe.training_folds,
-                mask_feature=recipe.mask_feature,
-            )
-        )
-    missing = [
-        label for label, *images in list(zip(_label_names(builder), *learnt))[1:] if not all(images)
-    ]
-    if missing:
-        raise ValueError(
-            f"{name} has no image of {', '.join(missing)} in the folds {recipe.training_folds} to "
-            "learn from. Choose other folds, or num_classes 1 and num_labels 2, for any defect."
-        )
-    if "num_labels" in args and not sum(counts[1:]):
-        raise ValueError(
-            f"{name} has no defective image in the folds {recipe.training_folds}, so no label "
-            "tells good from defective. Choose other folds, or add defective images."
-        )
-    if counts[0] or "num_labels" not in args:
-        return
-    if recipe.loss is None:
-        raise ValueError(
-            f"{name} has no good image in the folds {recipe.training_folds}, so no label tells "
-            "good from defective: add good images, or take a builder that learns masks."
-        )
-    logging.warning(
-        "%s has no good image to learn from: labels tell its types apart, and false alarms can "
-        "not be measured.",
-        name,
-    )
-
-
-def _checked_size(streams, recipe) -> tuple[int, int]:
-    """The size of every training image: the crop's, or that of all images, which it checks.
-
-    Where masks are learnt, it also checks that one of them marks a defect.
-    """
-    sizes, marked = set(), recipe.loss is None
-
-    def look(example):
-        return tf.shape(example["image"])[:2], tf.reduce_any(is_defect(example["mask"]))
-
-    for stream in streams:  # this pass also fills the cache
-        for shape, defect in stream.map(look).as_numpy_iterator():
-            sizes.add((int(shape[0]), int(shape[1])))
-            marked |= bool(defect)
-    if not marked:
-        raise ValueError(
-            f"{recipe.dataset} marks no pixel of a defect in the images to learn from, so masks "
-            "cannot be learnt: add masks, or learn from labels alone by the builder vgg16_cam."
-        )
+def _checked_size(sizes, recipe) -> tuple[int, int]:
+    """The size of every training image: the crop's, or that of all images, which it checks."""
     smallest = tuple(map(min, zip(*sizes)))
     if recipe.crop_size is None:
         require_one_size(sizes, recipe.dataset, "--image_size or --crop_size")

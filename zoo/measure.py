@@ -17,6 +17,7 @@ from zoo import (
     datasets,
     evaluate,
     input_pipeline,
+    known_images,
     outliers,
     report,
     samples,
@@ -46,8 +47,10 @@ def calibrate_predictor(
       watch: is shown every image once it is scored.
 
     Raises:
-      ValueError: the split holds test images, or too few images for a rule.
+      ValueError: the split holds test images, or too few images for a rule, or the model tells
+        other types apart than the data set has.
     """
+    predictor = _naming(predictor, builder)
     recipe = Recipe.from_dict(predictor.recipe)
     folds = recipe.validation_folds if split is None else None
     split = split or recipe.train_split
@@ -87,8 +90,10 @@ def measure_predictor(
       mask_feature: None takes the recipe's where the data set has it.
 
     Raises:
-      ValueError: the masks of the split are those of a teacher.
+      ValueError: the masks of the split are those of a teacher, or the model tells other types
+        apart than the data set has.
     """
+    predictor = _naming(predictor, builder)
     recipe = Recipe.from_dict(predictor.recipe)
     folds = (recipe.test_folds or None) if split is None else None
     split = split or recipe.test_split
@@ -124,7 +129,7 @@ def measure_predictor(
         "module": recipe.module,
         "dataset": builder.info.full_name,
         "split": split if folds is None else f"{split}, folds {', '.join(map(str, folds))}",
-        "seen": seen(recipe, builder, split, folds),
+        "seen": seen(recipe, builder, split, folds, predictor.known_images),
         "map_note": None,
     }
     speed = {"seconds": seconds, "images_per_second": evaluation.metrics["images"] / seconds}
@@ -197,6 +202,20 @@ def _record(run) -> dict:
     }
 
 
+def _naming(predictor: Predictor, builder) -> Predictor:
+    """The predictor with the label names of a data set, which may not be what it learnt from."""
+    names = list(builder.info.features["label"].names)
+    arguments = predictor.recipe["builder_args"]
+    tells_types = arguments.get("num_classes", 1) > 1 or arguments.get("num_labels", 2) > 2
+    if tells_types and names != list(predictor.class_names):
+        raise ValueError(
+            f"{predictor.recipe['module']} tells {', '.join(predictor.class_names)} apart, and "
+            f"{builder.info.full_name} has {', '.join(names)}. Measure a model of any defect "
+            "there, or one of these types."
+        )
+    return predictor._replace(recipe={**predictor.recipe, "class_names": names})
+
+
 def _watched(scored, watch):
     for sample in scored:
         watch(sample)
@@ -213,10 +232,26 @@ def _batches(recipe, builder, split, folds=None, mask_feature=None):
     return input_pipeline.same_size_batches(examples).as_numpy_iterator()
 
 
-def seen(recipe: Recipe, builder, split: str, folds: tuple[int, ...] | None) -> bool:
-    """Whether a split holds images that trained the weights or chose epoch or thresholds."""
+def seen(
+    recipe: Recipe,
+    builder,
+    split: str,
+    folds: tuple[int, ...] | None,
+    known: frozenset[str] | None = None,
+) -> bool:
+    """Whether a split holds images that trained the weights or chose epoch or thresholds.
+
+    Args:
+      recipe: of the weights.
+      builder: a built data set.
+      split: of it.
+      folds: of the split; None for all of it.
+      known: see `zoo.known_images`; None where the folds say it.
+    """
     if f"{builder.name}/{builder.builder_config.name}" != recipe.dataset:
         return False
+    if known is not None:
+        return not known.isdisjoint(known_images.hashes(builder, split, folds))
     if not calibration.share_images(recipe.train_split, split):
         return False
     return folds is None or not set(folds) <= set(recipe.test_folds)

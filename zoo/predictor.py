@@ -11,6 +11,7 @@ import numpy as np
 from builders import run_dir, runtimes
 from builders.inference import for_inference
 from builders.predictions import defect_probability, predictions
+from zoo import known_images
 from zoo.modules import module_folder
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
@@ -26,11 +27,13 @@ class Predictor(NamedTuple):
         `box` float32 [B, N, 4] and `box_score` float32 [B, N], as `builders.predictions` has them.
       recipe: the recipe as a dict.
       calibration: thresholds as a dict; empty for a model without any.
+      known_images: see there; None where the recipe's folds say which images it knows.
     """
 
     predict: Callable[[np.ndarray], dict[str, np.ndarray]]
     recipe: dict
     calibration: dict
+    known_images: frozenset[str] | None = None
 
     @property
     def channels(self) -> int:
@@ -119,9 +122,10 @@ def load_predictor(source: str, modules_dir="modules") -> Predictor:
     if (directory / run_dir.WEIGHTS_FILE).is_file():
         model, recipe = run_dir.load_model(directory)
         calibration = directory / "calibration.json"
-        return from_model(
+        found = from_model(
             model, recipe, json.loads(calibration.read_text()) if calibration.is_file() else {}
         )
+        return found._replace(known_images=known_images.read(directory))
     return _from_module(source, modules_dir)
 
 

@@ -62,7 +62,11 @@ def unpacked(handle: str, *, folder=FOLDER, mirror: str | None = None) -> pathli
     if not cached.is_dir():
         cached.parent.mkdir(parents=True, exist_ok=True)
         with _archive(manifest, pathlib.Path(folder), mirror) as archive:
-            _unpack(archive, manifest, cached)
+            try:
+                _unpack(archive, manifest, cached)
+            except OSError:
+                if not cached.is_dir():  # else another process was faster
+                    raise
     for name, described in manifest["files"].items():
         file = cached / name
         if not file.is_file() or _sha256(file) != described["sha256"]:

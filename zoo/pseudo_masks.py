@@ -18,8 +18,8 @@ from builders.predictions import defect_probability
 from tfds_datasets.copies import COPY_SIDE, thumbnail
 from tfds_datasets.features import IGNORE
 from tfds_datasets.image_mask_folder import manifest
-from zoo import progress, roles
-from zoo.foreground import foreground_masks
+from zoo import datasets, progress, roles
+from zoo.foreground import foreground_masks, own_mask
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.predictor import Predictor
 from zoo.pseudo_mask import Levels, pseudo_mask
@@ -178,7 +178,9 @@ def _anomaly_map(predictor, example: _Example) -> np.ndarray:
 
 
 def _write_folders(folder, predictor, builder, recipe, given, levels, *, image_labels) -> dict:
-    pseudo, synthetic, truth = (StudentFolder(folder / name) for name in FOLDERS)
+    pseudo, synthetic, truth = (
+        StudentFolder(folder / name, datasets.origins(builder)) for name in FOLDERS
+    )
     textures = find_textures(recipe.textures)
     counts = {"marked": 0, "empty": 0, "left_out": 0}
     kept = {key for key, role in given.items() if role.role != roles.REFUSED}
@@ -239,12 +241,13 @@ def _true_mask(fields) -> np.ndarray:
 
 def _paint(example, number, recipe, textures) -> tuple[np.ndarray, np.ndarray]:
     """A good image with a painted defect, and the defect's mask."""
-    images = example.fields["image"][None]
+    images, name = example.fields["image"][None], example.fields["file_name"].decode()
+    known = recipe.foreground_dir is not None and own_mask(recipe.foreground_dir, name).is_file()
     foregrounds = foreground_masks(
         images,
-        [example.fields["file_name"].decode()],
+        [name],
         dataset=recipe.dataset,
-        mask_dir=recipe.foreground_dir,
+        mask_dir=recipe.foreground_dir if known else None,
     )
     painted, masks = with_anomalies(
         images, foregrounds, np.array([number]), seed=PAINTED_SEED, textures=textures

@@ -145,6 +145,22 @@ class Recipe:
     xla: str = _field("auto, on or off; auto asks the device", "auto")
 
     def __post_init__(self):
+        if self.test_folds is None:  # as the flag's word none says it
+            object.__setattr__(self, "test_folds", ())
+        for each in dataclasses.fields(self):
+            if getattr(self, each.name) is None and "None" not in type_name(each):
+                raise ValueError(f"Recipe field `{each.name}` must be {type_name(each)}, not none.")
+        for name in ("batch_size", "steps_per_epoch", "epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Recipe field `{name}` must be at least 1. Received: {getattr(self, name)}"
+                )
+        for name in ("image_size", "crop_size"):
+            size = getattr(self, name)
+            if size is not None and (len(size) != 2 or min(size) < 1):
+                raise ValueError(
+                    f"Recipe field `{name}` must be a height and a width. Received: {size}"
+                )
         for name, valid in _CHOICES.items():
             if getattr(self, name) not in valid:
                 raise ValueError(
@@ -160,7 +176,8 @@ class Recipe:
                 "Recipe field `validation_folds` must name some, not all, of the folds 0..9. "
                 f"Received: {self.validation_folds}"
             )
-        if set(self.test_folds) & set(self.validation_folds) or not self.training_folds:
+        apart = set(range(10)) - set(self.validation_folds)
+        if not set(self.test_folds) <= apart or not self.training_folds:
             raise ValueError(
                 "Recipe field `test_folds` must name folds 0..9 that are not validated on, and "
                 f"leave some to learn from. Received: {self.test_folds}, with the validation "
@@ -174,10 +191,7 @@ class Recipe:
 
     def to_dict(self) -> dict:
         """As JSON has it: tuples become lists."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in dataclasses.asdict(self).items()
-        }
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_dict(cls, values: dict) -> "Recipe":

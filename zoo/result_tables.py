@@ -92,7 +92,8 @@ def _share(part: str, rest: str) -> Callable[[dict], str]:
 
 
 def _hottest(result) -> str:
-    return f"{result['figures']['hits']['mean']:.1f} / {result['defective']}"
+    hits = result["figures"]["hits"]["mean"]
+    return "undefined" if hits is None else f"{hits:.1f} / {result['defective']}"
 
 
 def _each_type(result) -> str:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 
 import numpy as np
+from absl import logging
 
 from builders.atomic import replacing
 from tfds_datasets.image_mask_folder import manifest
@@ -157,6 +158,7 @@ def decide(root, file: str, decision: str, threshold: float | None = None) -> di
             mask = _mask_bytes(root, entry)
     if mask is not None:
         entry["mask_sha256"] = _sha256(mask)
+        entry["earlier_mask_sha256"] = _sha256(paths(root, file)["mask"].read_bytes())
     lines[file] = entry
     _save(root, lines, file, mask)
     return entry
@@ -180,13 +182,21 @@ def check_threshold(threshold) -> float:
 
 
 def finish_interrupted(root) -> None:
-    """Writes the masks that a killed process has noted in the manifest, and not written yet."""
+    """Writes the masks that a killed process has noted in the manifest, and not written yet.
+
+    One that was changed since, as in a program for pictures, is left as it is, with a warning.
+    """
     root = pathlib.Path(root)
     for file, entry in read_entries(root).items():
         path = paths(root, file)["mask"]
-        if "mask_sha256" in entry and entry["mask_sha256"] != _sha256(path.read_bytes()):
+        found = _sha256(path.read_bytes()) if "mask_sha256" in entry else None
+        if found == entry.get("mask_sha256"):
+            continue
+        if found == entry.get("earlier_mask_sha256"):
             with replacing(path) as temporary:
                 temporary.write_bytes(_mask_bytes(root, entry))
+        else:
+            logging.warning("%s was changed outside of the review, and is left as it is.", path)
 
 
 def _save(root: pathlib.Path, lines: dict[str, dict], file: str, mask: bytes | None) -> None:

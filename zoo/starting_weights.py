@@ -7,6 +7,7 @@ import keras
 from absl import logging
 
 from builders import run_dir
+from zoo import datasets, known_images
 from zoo.measure import seen
 from zoo.recipe import Recipe
 
@@ -51,6 +52,23 @@ def copy_weights(model: keras.Model, directory) -> list[str]:
     return others
 
 
+def learnt_from(recipe: Recipe, builder) -> list[str]:
+    """The data sets, name/config each, whose images the weights of this recipe will know.
+
+    Args:
+      recipe: `start_from` may name a run directory.
+      builder: the built data set of the recipe.
+    """
+    known = set(datasets.origins(builder))
+    if recipe.start_from is not None:
+        start = pathlib.Path(recipe.start_from)
+        before = json.loads((start / run_dir.RECIPE_FILE).read_text())
+        environment = start / "environment.json"
+        noted = json.loads(environment.read_text()) if environment.is_file() else {}
+        known.update(noted.get("learnt_from") or [before["dataset"]])
+    return sorted(known)
+
+
 def refuse_seen_images(recipe: Recipe, builder) -> None:
     """Raises ValueError where a run to start from, or one that it started from, saw test images.
 
@@ -67,7 +85,8 @@ def refuse_seen_images(recipe: Recipe, builder) -> None:
                 f"weights know. Received: {directory}"
             )
         before = Recipe.from_dict(json.loads(file.read_text()))
-        if seen(before, builder, recipe.test_split, recipe.test_folds or None):
+        known = known_images.read(directory)
+        if seen(before, builder, recipe.test_split, recipe.test_folds or None, known):
             raise ValueError(
                 f"Recipe field `start_from` must be a run that has seen no test image: {directory} "
                 f"has seen some of {recipe.test_split} of {recipe.dataset}."

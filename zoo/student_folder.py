@@ -29,10 +29,12 @@ class StudentFolder:
 
     Args:
       root: is made.
+      datasets: the data sets, name/config each, that its images come from.
     """
 
-    def __init__(self, root):
+    def __init__(self, root, datasets: list[str]):
         self.root = pathlib.Path(root)
+        self.datasets = datasets
         self.entries: list[dict] = []
         for split in ("train", "test"):
             for kind in ("images", "masks"):
@@ -85,6 +87,7 @@ class StudentFolder:
                 "fold": FOLDS[role.role],
                 "use": use,
                 "mask_source": mask_source,
+                "datasets": self.datasets,
                 **facts,
             }
         )

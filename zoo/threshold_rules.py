@@ -72,7 +72,7 @@ def require_images(rule: Rule, *, good: int, defective: int) -> None:
     if good < needed:
         raise ValueError(
             f"Rule {rule.name} with {float(rule.share):g} needs {needed} good validation images or "
-            f"more. Received: {good}. Choose more validation folds"
+            f"more. Received: {good}. Choose more images to validate on"
             + (", or a larger ALPHA" if rule.name == "conformal" else "")
         )
 

@@ -13,27 +13,23 @@ from absl import logging
 import builders
 from builders import run_dir
 from builders.atomic import replacing, write_json
-from tfds_datasets.features import GOOD
 from zoo import (
-    augment,
     callbacks,
     datasets,
     hardware,
     input_pipeline,
-    losses,
+    known_images,
     measure,
-    objectives,
     optimizers,
     outliers,
     predictor,
     progress,
-    schedules,
+    recipe_checks,
     starting_weights,
     tasks,
 )
 from zoo.calibration import refuse_test_split
 from zoo.recipe import Recipe
-from zoo.threshold_rules import RULES, parse_rule, require_images
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch
 
@@ -82,7 +78,7 @@ def train(
     """
     run = run_path(runs_dir, recipe, run_name)
     partial = run.with_name(f"{run.name}.partial")
-    _check_choices(recipe)
+    recipe_checks.check_choices(recipe)
     refuse_test_split(
         recipe.train_split, recipe.test_split, recipe.training_folds, recipe.test_folds
     )
@@ -98,10 +94,8 @@ def train(
         logging.info("%s is done already.", run)
         return run
     # What is missing shall be found now rather than after hours of training.
-    _check_rules(recipe, builder)
-    _check_types(recipe, builder)
+    recipe_checks.check_data(recipe, builder)
     starting_weights.refuse_seen_images(recipe, builder)
-    datasets.read_examples(builder, recipe.test_split, mask_feature=recipe.mask_feature)
     if list(partial.glob("backup/epoch_*")) or (partial / run_dir.WEIGHTS_FILE).is_file():
         if not resume:
             raise ValueError(
@@ -144,7 +138,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
         recipe, partial, model, validation, task.monitor, tensorboard=tensorboard
     )
     if measure_every is not None:  # first, so that all others see its figures
-        batches = input_pipeline.validation_batches(validation)
+        batches = input_pipeline.same_size_batches(validation).as_numpy_iterator
         training_callbacks.insert(0, callbacks.MeasureAnomaly(model, batches, measure_every))
     backup = training_callbacks[-1]
     first_epoch = backup.restore(learner)
@@ -170,11 +164,14 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
         "xla": str(learner.jit_compile),
         "training_seconds": round(backup.history[-1]["seconds"], 1),
         "training_steps": len(backup.history) * recipe.steps_per_epoch,
+        "learnt_from": starting_weights.learnt_from(recipe, builder),
         **task.facts,
     }
     if masks := datasets.mask_sources(builder, recipe.train_split):
         environment["masks"] = masks
     write_json(partial / "environment.json", environment)
+    if (known := known_images.of_training(builder, recipe)) is not None:
+        write_json(partial / known_images.FILE, known)
     run_dir.save_model(model, recipe.to_dict(), partial)
 
 
@@ -227,52 +224,6 @@ def _measure(recipe, builder, partial):
     if search:
         evaluation = measure.with_outliers(evaluation, search, calibrated, builder)
     measure.write_results(partial, evaluation, run=partial)
-
-
-def _check_choices(recipe):
-    """Raises where a recipe names a loss, an optimizer or an augmentation that there is not."""
-    if recipe.loss is not None:
-        losses.get_loss(recipe.loss, recipe.class_weights)
-    augment.check_strengths(augment.strengths_of(recipe))
-    scheduled = recipe.schedule != "steps" or recipe.decay_steps is not None
-    if recipe.reduce_lr_patience is not None and scheduled:
-        raise ValueError(
-            "Recipe field `reduce_lr_patience` must be none where a schedule decides the learning "
-            f"rate. Received: {recipe.reduce_lr_patience} with `schedule` {recipe.schedule} and "
-            f"`decay_steps` {recipe.decay_steps}"
-        )
-    for field, registry in (
-        ("optimizer", optimizers.OPTIMIZERS),
-        ("schedule", schedules.SCHEDULES),
-        ("augmentation", augment.SYMMETRIES),
-    ):
-        if getattr(recipe, field) not in registry:
-            raise ValueError(
-                f"Recipe field `{field}` must be one of {', '.join(registry)}. "
-                f"Received: {getattr(recipe, field)!r}"
-            )
-
-
-def _check_types(recipe, builder):
-    """Raises where a model of several types has not one channel for each class of the data."""
-    names = builder.info.features["label"].names
-    for argument, any_defect, first in (("num_classes", 1, "background"), ("num_labels", 2, GOOD)):
-        count = recipe.builder_args.get(argument, any_defect)
-        if count not in (any_defect, len(names)):
-            raise ValueError(
-                f"Recipe field `builder_args` must have {argument} {any_defect}, for any defect, "
-                f"or {len(names)}, for {', '.join([first, *names[1:]])}. Received: {count}"
-            )
-
-
-def _check_rules(recipe, builder):
-    """Raises where there are too few validation images for a rule or for labels."""
-    counts = datasets.count_labels(builder, recipe.train_split, recipe.validation_folds)
-    kinds = {"good": int(counts[0]), "defective": int(counts[1:].sum())}
-    objectives.require_validation_labels(recipe, **kinds)
-    tasks.check_normal(recipe, kinds["good"])
-    for name in RULES:
-        require_images(parse_rule(name, getattr(recipe, name)), **kinds)
 
 
 def _check_same(directory, recipe):

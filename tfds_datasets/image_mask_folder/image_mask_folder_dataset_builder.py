@@ -80,7 +80,12 @@ class Builder(ManualBuilder):
             ),
             license="That of your own images",
             metadata=tfds.core.MetadataDict(
-                skipped_images=[], copies=0, fingerprint=None, mask_sources={}, taught=0
+                skipped_images=[],
+                copies=0,
+                fingerprint=None,
+                mask_sources={},
+                taught=0,
+                origins=[],
             ),
         )
 
@@ -116,7 +121,7 @@ class Builder(ManualBuilder):
             name: sources[name].split or SPLITS[fold in TEST_FOLDS] for name, fold in folds.items()
         }
         if manifest is not None:
-            self._note_masks(manifest, split_of)
+            self._note_manifest(manifest, split_of)
         self._report(scanned, split_of, types)
         return {
             split: self._generate_examples(
@@ -161,12 +166,14 @@ class Builder(ManualBuilder):
                 ", ".join(sorted(torn)),
             )
 
-    def _note_masks(self, manifest: Mapping[str, dict], split_of: dict[str, str]) -> None:
-        """Notes where the masks of each split come from, and how many test images are known."""
+    def _note_manifest(self, manifest: Mapping[str, dict], split_of: dict[str, str]) -> None:
+        """Notes where images and masks come from, and how many test images are known."""
         sources = collections.defaultdict(set)
         for name, split in split_of.items():
             sources[split].add(manifest[name]["mask_source"])
         self.info.metadata["mask_sources"] = {s: sorted(kinds) for s, kinds in sources.items()}
+        origins = {name for entry in manifest.values() for name in entry.get("datasets", [])}
+        self.info.metadata["origins"] = sorted(origins)
         test = [manifest[name] for name, split in split_of.items() if split == "test"]
         self.info.metadata["taught"] = sum(entry.get("taught", False) for entry in test)
 

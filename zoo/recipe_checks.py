@@ -1,0 +1,71 @@
+"""What a recipe asks for and there is not: found before a training, not after hours of it."""
+
+from tfds_datasets.features import GOOD
+from zoo import augment, datasets, losses, objectives, optimizers, schedules, tasks
+from zoo.recipe import Recipe
+from zoo.threshold_rules import RULES, parse_rule, require_images
+
+
+def check_choices(recipe: Recipe) -> None:
+    """Raises ValueError where a recipe names a loss, optimizer or augmentation that is unknown."""
+    if recipe.loss is not None:
+        losses.get_loss(recipe.loss, recipe.class_weights)
+    augment.check_strengths(augment.strengths_of(recipe))
+    scheduled = recipe.schedule != "steps" or recipe.decay_steps is not None
+    if recipe.reduce_lr_patience is not None and scheduled:
+        raise ValueError(
+            "Recipe field `reduce_lr_patience` must be none where a schedule decides the learning "
+            f"rate. Received: {recipe.reduce_lr_patience} with `schedule` {recipe.schedule} and "
+            f"`decay_steps` {recipe.decay_steps}"
+        )
+    for field, registry in (
+        ("optimizer", optimizers.OPTIMIZERS),
+        ("schedule", schedules.SCHEDULES),
+        ("augmentation", augment.SYMMETRIES),
+    ):
+        if getattr(recipe, field) not in registry:
+            raise ValueError(
+                f"Recipe field `{field}` must be one of {', '.join(registry)}. "
+                f"Received: {getattr(recipe, field)!r}"
+            )
+
+
+def check_data(recipe: Recipe, builder) -> None:
+    """Raises ValueError where a built data set lacks what a recipe learns from or measures on."""
+    _check_rules(recipe, builder)
+    _check_types(recipe, builder)
+    _check_test_images(recipe, builder)
+
+
+def _check_types(recipe, builder):
+    """Raises where a model of several types has not one channel for each class of the data."""
+    names = builder.info.features["label"].names
+    for argument, any_defect, first in (("num_classes", 1, "background"), ("num_labels", 2, GOOD)):
+        count = recipe.builder_args.get(argument, any_defect)
+        if count not in (any_defect, len(names)):
+            raise ValueError(
+                f"Recipe field `builder_args` must have {argument} {any_defect}, for any defect, "
+                f"or {len(names)}, for {', '.join([first, *names[1:]])}. Received: {count}"
+            )
+
+
+def _check_rules(recipe, builder):
+    """Raises where there are too few validation images for a rule or for labels."""
+    counts = datasets.count_labels(builder, recipe.train_split, recipe.validation_folds)
+    kinds = {"good": int(counts[0]), "defective": int(counts[1:].sum())}
+    objectives.require_validation_labels(recipe, **kinds)
+    tasks.check_normal(recipe, kinds["good"])
+    for name in RULES:
+        require_images(parse_rule(name, getattr(recipe, name)), **kinds)
+
+
+def _check_test_images(recipe, builder):
+    """Raises where there is nothing to measure at the end."""
+    datasets.read_examples(builder, recipe.test_split, mask_feature=recipe.mask_feature)
+    folds = recipe.test_folds or None
+    if not datasets.count_labels(builder, recipe.test_split, folds).sum():
+        raise ValueError(
+            f"{builder.info.full_name} must have images to measure in {recipe.test_split}"
+            + (f", folds {', '.join(map(str, folds))}" if folds else "")
+            + ". Choose another `test_split` or `test_folds`."
+        )
