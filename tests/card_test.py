@@ -55,6 +55,30 @@ def test_thresholds_next_to_one_are_told_from_it(model):
     assert "Pixel threshold 0.9999999, image threshold 1." in text
 
 
+def test_rounding_is_told_whatever_else_is_known(model):
+    rounded = "The weights were rounded to bfloat16"
+    assert rounded in render(model, weights="bfloat16")
+    assert rounded in render(model, weights="bfloat16", metrics={**METRICS, "seen": True})
+    assert rounded in render(model, weights="bfloat16", calibration={})
+    assert rounded not in render(model)
+
+
+def test_thresholds_without_a_source(model):
+    assert "Source of both: not stated" in render(
+        model, calibration={"threshold": 0.4, "score_threshold": 0.6}
+    )
+
+
+def test_licences_of_all_that_the_weights_know(model):
+    assert "<!-- license: apache-2.0 -->" in render(model)
+    known = {"learnt_from": [RECIPE["dataset"], "mvtec_ad/screw"]}
+    text = render(model, environment=known)
+    assert "<!-- license: cc-by-nc-sa-4.0 -->" in text
+    assert "the weights know images of" in text and "no commercial use" in text
+    text = render(model, environment={"learnt_from": ["neu_seg/strip"]})
+    assert "<!-- license: other -->" in text
+
+
 def test_textures_of_painted_defects(model):
     assert "Their textures" not in render(model)
     text = render(model, environment={"textures": "dtd:/home/me/dtd"})

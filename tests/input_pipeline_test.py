@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from made_archives import save
+from made_archives import build, save
 
+from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 from zoo import datasets, input_pipeline, recipes, training_streams
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
@@ -172,3 +173,25 @@ def test_unknown_dataset_lists_the_valid_ones(dataset, tmp_path):
 def test_missing_archive_says_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"--manual_dir[\s\S]*Class1/Train/Label/Labels.txt"):
         datasets.prepare_dataset("dagm2007/class_1", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_memory_is_counted_image_by_image(keep, tmp_path, monkeypatch):
+    """One small image at the front says nothing of the others."""
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        side = 16 if number == 0 else 64
+        mask = np.zeros((side, side), np.uint8)
+        mask[:4] = 255 * (number % 2)
+        name = f"{number:02}.png"
+        save(tmp_path / "mine/train/images" / name, rng.integers(0, 256, mask.shape))
+        save(tmp_path / "mine/train/masks" / name, mask)
+    builder = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+    recipe = recipes.get_recipe("unet/image_mask_folder/grey", crop_size=(16, 16))
+    largest = 64 * 64 * 2
+    monkeypatch.setattr(training_streams, "CACHE_BYTES", largest * (20 if keep else 4))
+    found = training_streams.training_streams(builder, recipe)
+    assert found.sizes <= {(16, 16), (64, 64)} and (64, 64) in found.sizes
+    assert found.buffer == (training_streams.SHUFFLE_EXAMPLES if keep else 4 // len(found.streams))
+    images = [example["image"].shape for part in found.streams for example in part]
+    assert len(images) == datasets.count_labels(builder, "train", recipe.training_folds).sum()

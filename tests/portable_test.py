@@ -70,6 +70,12 @@ def test_files_answer_as_the_model(format, precision, tmp_path):
     predictor = load_predictor(str(tmp_path / written["file"]))
     np.testing.assert_allclose(predictor.predict(images)["mask"], expected["mask"], atol=tolerance)
     assert predictor.threshold == 0.25 and predictor.class_names == recipe["class_names"]
+    path = sorted(file for file in tmp_path.iterdir() if file.suffix != ".json")[0]
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"?")  # as one copied from another model
+    with pytest.raises(ValueError, match="copy all files of a model together"):
+        load_predictor(str(tmp_path / written["file"]))
+    path.write_bytes(content)
     # Another size, and another number of images at once.
     odd = IMAGES[0][None, :37, :41]
     np.testing.assert_allclose(

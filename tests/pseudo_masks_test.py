@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from builders.atomic import write_json
 from builders.run_dir import save_model
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import comparison, measure, predictor, pseudo_masks, recipes, result_tables
+from zoo import comparison, datasets, measure, predictor, pseudo_masks, recipes, result_tables
 from zoo.predictor import Predictor
 
 SIDE = 32
@@ -113,6 +114,26 @@ def test_students_learn_from_the_teacher_from_paint_or_from_the_truth(written, t
     for mask in marked:
         assert (mask[8:14, 8:14] == 1).all() and np.count_nonzero(mask == 1) == 36
         assert (mask[6:16, 6:16] > 0).all()  # the ring is open
+
+
+def test_the_images_keep_their_origin(written, tmp_path):
+    for name in pseudo_masks.FOLDERS:
+        assert datasets.origins(built(written[0], name, tmp_path)) == ["image_mask_folder/grey"]
+    folder = tmp_path / "of_others"
+    shutil.copytree(written[0] / "pseudo", folder / "pseudo")
+    lines = [
+        {**line, "datasets": ["mvtec_ad/screw"]} for line in entries(folder, "pseudo").values()
+    ]
+    manifest.write_manifest(folder / "pseudo", lines)
+    assert datasets.origins(built(folder, "pseudo", folder)) == ["mvtec_ad/screw"]
+
+
+def test_foregrounds_of_some_images_alone(data, tmp_path):
+    """The others are marked as without the folder, as in the teacher's training."""
+    save(tmp_path / "parts/train/images/00.png", np.full((SIDE, SIDE), 255, np.uint8))
+    known = teacher(foreground_dir=str(tmp_path / "parts"))
+    written = pseudo_masks.write_pseudo_masks(known, data, tmp_path / "masks")
+    assert written["marked"]
 
 
 def test_the_images_are_one_file(written):
@@ -252,6 +273,22 @@ def test_comparison(written, tmp_path):
     )
     table = result_tables.comparison_table(compared).splitlines()
     assert len(table) == 5 and "agreement with the teacher" in table[0]
+
+
+def test_types_are_those_of_the_measured_data(tmp_path):
+    """A model of any defect may meet types; one of types meets no others."""
+    make_folder(tmp_path / "mine")
+    write_json(tmp_path / "mine/palette.json", {"spot": 255})
+    builder = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+    calibration = {"threshold": 0.5, "score_threshold": 0.5}
+    any_defect = teacher()._replace(calibration=calibration)
+    evaluation = measure.measure_predictor(any_defect, builder)
+    assert {row["label"] for row in evaluation.metrics["per_image"]} == {"good", "spot"}
+    recipe = recipes.get_recipe("unet/neu_seg/strip").to_dict()
+    names = ["good", "inclusion", "patches", "scratches"]
+    of_types = Predictor(bright, {**recipe, "class_names": names}, calibration)
+    with pytest.raises(ValueError, match=r"tells good, inclusion, .* apart, and .* has good, spot"):
+        measure.measure_predictor(of_types, builder)
 
 
 def test_nobody_is_measured_against_a_teachers_masks(written, tmp_path):

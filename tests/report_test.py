@@ -178,6 +178,15 @@ def test_without_calibration(tmp_path):
     assert len(page.all("img")) == 10 * 2
 
 
+@pytest.mark.parametrize("source", [{}, {"source": "chosen by hand"}])
+def test_thresholds_that_say_less_of_themselves(source, tmp_path):
+    given = {key: CALIBRATION[key] for key in ("threshold", "score_threshold")}
+    write(tmp_path / "report.html", calibration={**given, **source})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    said = source.get("source", "not stated which")
+    assert f"never on test images:\n  {said}.\n" in text
+
+
 def test_missing_pieces(tmp_path):
     page = write(
         tmp_path / "report.html",

@@ -79,6 +79,13 @@ def test_labels_have_a_table_of_their_own(tmp_path):
     assert result_tables.kind(of_good_images) == "defects"
 
 
+def test_places_are_undefined_without_masks(tmp_path):
+    of_labels = {"loss": None, "builder_args": {"num_labels": 2}}
+    result = summary.summarize([make_run(tmp_path / "a", 0, 1.5, **of_labels)])
+    result["figures"]["hits"]["mean"] = None
+    assert "| undefined |" in result_tables.table("labels", [result])
+
+
 def test_one_run_has_no_spread(tmp_path):
     result = summary.summarize([make_run(tmp_path / "a", 0, 0.5)])
     assert result["figures"]["defect_iou"] == {"mean": 0.5, "sd": None, "values": [0.5]}

@@ -58,7 +58,7 @@ def summarize(run_directories) -> dict:
     if not runs:
         raise ValueError("Argument `run_directories` must name one run or more. Received none")
     # By way of `Recipe`, which completes those of an earlier version.
-    recipes = [Recipe.from_dict({**run["recipe"], "seed": None}).to_dict() for run in runs]
+    recipes = [{**Recipe.from_dict(run["recipe"]).to_dict(), "seed": None} for run in runs]
     if any(recipe != recipes[0] for recipe in recipes):
         raise ValueError("Runs of one summary must have one recipe and differ in the seed alone.")
     metrics = [run["metrics"] for run in runs]
