@@ -206,7 +206,7 @@ def test_images_of_any_size_are_predicted(finished, tmp_path):
     "changes, message",
     [
         ({"textures": ("folder:nowhere",)}, "one source of textures.*nowhere is missing"),
-        ({"textures": None}, "one source of textures that is there"),
+        ({"textures": None}, "`textures` must be tuple"),
         ({"foreground_dir": "nowhere"}, "`mask_dir` must be a folder.*nowhere"),
         ({"loss": "bce"}, "`loss` must be None where transfusion paints.*Received: bce"),
         ({"zoom": 4.0}, "`zoom` must be from 0 to 3"),
