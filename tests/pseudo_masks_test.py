@@ -275,22 +275,6 @@ def test_comparison(written, tmp_path):
     assert len(table) == 5 and "agreement with the teacher" in table[0]
 
 
-def test_types_are_those_of_the_measured_data(tmp_path):
-    """A model of any defect may meet types; one of types meets no others."""
-    make_folder(tmp_path / "mine")
-    write_json(tmp_path / "mine/palette.json", {"spot": 255})
-    builder = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
-    calibration = {"threshold": 0.5, "score_threshold": 0.5}
-    any_defect = teacher()._replace(calibration=calibration)
-    evaluation = measure.measure_predictor(any_defect, builder)
-    assert {row["label"] for row in evaluation.metrics["per_image"]} == {"good", "spot"}
-    recipe = recipes.get_recipe("unet/neu_seg/strip").to_dict()
-    names = ["good", "inclusion", "patches", "scratches"]
-    of_types = Predictor(bright, {**recipe, "class_names": names}, calibration)
-    with pytest.raises(ValueError, match=r"tells good, inclusion, .* apart, and .* has good, spot"):
-        measure.measure_predictor(of_types, builder)
-
-
 def test_nobody_is_measured_against_a_teachers_masks(written, tmp_path):
     folder, _ = written
     builder = built(folder, "pseudo", tmp_path)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from builders import run_dir
-from zoo import datasets, measure, optimizers, recipe_checks, recipes
+from zoo import datasets, measure, optimizers, recipes
 from zoo.predictor import load_predictor
 from zoo.recipe import Recipe, parse_field
 from zoo.train import run_path, train
@@ -186,45 +186,6 @@ def test_bad_recipe(changes, message, data_dir, tmp_path):
     for _ in range(2):  # a run that could not begin leaves nothing in the way
         with pytest.raises(ValueError, match=message):
             train(recipe, runs_dir=tmp_path, data_dir=data_dir)
-
-
-@pytest.mark.parametrize(
-    "changes, message",
-    [
-        ({"test_folds": (12,)}, "`test_folds` must name folds 0..9"),
-        ({"epochs": 0}, "`epochs` must be at least 1"),
-        ({"epochs": None}, "`epochs` must be int, not none"),
-        ({"batch_size": 0}, "`batch_size` must be at least 1"),
-        ({"image_size": (512,)}, "`image_size` must be a height and a width"),
-        ({"crop_size": (0, 8)}, "`crop_size` must be a height and a width"),
-    ],
-)
-def test_values_that_no_training_can_have(changes, message):
-    with pytest.raises(ValueError, match=message):
-        recipes.get_recipe(MODULE, **changes)
-
-
-def test_nothing_to_measure_is_said_before_training(data_dir, monkeypatch):
-    recipe = recipes.get_recipe(MODULE, **SMALL, test_split="train", test_folds=(9,))
-    builder = datasets.prepare_dataset(recipe.dataset, data_dir=data_dir)
-    counts = datasets.count_labels
-
-    def none_in_fold_9(builder, split, folds=None):
-        return counts(builder, split, folds) * (folds != (9,))
-
-    monkeypatch.setattr(datasets, "count_labels", none_in_fold_9)
-    with pytest.raises(ValueError, match="must have images to measure in train, folds 9"):
-        recipe_checks.check_data(recipe, builder)
-
-
-def test_no_test_folds_are_all():
-    recipe = recipes.get_recipe("unet/mvtec_ad/screw", test_folds=None)
-    assert recipe.test_folds == ()
-
-
-def test_tuples_of_a_builder_make_no_other_recipe():
-    recipe = recipes.get_recipe(MODULE, builder_args={"image_shape": (None, None, 1)})
-    assert recipe.to_dict() == recipes.get_recipe(MODULE).to_dict()
 
 
 def test_channels_must_fit_the_types(data_dir, tmp_path):
