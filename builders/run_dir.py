@@ -54,6 +54,11 @@ def without_folders(document):
     return f"{kind}{colon}{path.name}" if path.is_absolute() else document
 
 
+def learnt_from(recipe: dict, environment: dict) -> list[str]:
+    """The data sets, name/config each, that weights know, as their run has noted."""
+    return environment.get("learnt_from") or [recipe["dataset"]]
+
+
 def float32_copy(model: keras.Model, recipe: dict) -> keras.Model:
     """Rebuilds a model in float32 with its weights, whatever policy it was trained under."""
     copy = rebuild(recipe)

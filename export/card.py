@@ -5,6 +5,7 @@ import pathlib
 import jinja2
 import keras
 
+from builders import run_dir
 from builders.predictions import predictions
 from export import licences
 from export.versions import check_handle
@@ -96,7 +97,7 @@ def render(
     found = predictions(model.output)
     environment = environment or {}
     textures = environment.get("textures")
-    known = licences.learnt_from(recipe, environment)
+    known = run_dir.learnt_from(recipe, environment)
     template = templates().get_template("module.md.j2")
     return template.render(
         handle=handle,

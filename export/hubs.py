@@ -13,6 +13,7 @@ import pathlib
 import shutil
 import tarfile
 
+from builders import run_dir
 from builders.atomic import replacing, write_json
 from export import licences
 from export.card import templates
@@ -47,7 +48,7 @@ def lay_out(
         raise ValueError(f"{handle} has the versions {published} in {modules_dir}, not {version}.")
     paths = version_paths(modules_dir, handle, version)
     manifest = read_manifest(modules_dir, handle, version)
-    known = licences.learnt_from(manifest, manifest["environment"])
+    known = run_dir.learnt_from(manifest, manifest["environment"])
     licence = licences.of_weights(known)
     if licence is None:
         raise ValueError(

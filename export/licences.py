@@ -24,11 +24,6 @@ _WEIGHTS = {
 }
 
 
-def learnt_from(recipe: dict, environment: dict) -> list[str]:
-    """The data sets that weights know, as their run has noted: name/config each."""
-    return environment.get("learnt_from") or [recipe["dataset"]]
-
-
 def of_images(datasets: list[str]) -> str:
     """The licences of the images of these data sets, in words."""
     return "; ".join(

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from builders.atomic import write_json
 from builders.predictions import predictions
-from builders.run_dir import RECIPE_FILE, load_model, without_folders
+from builders.run_dir import RECIPE_FILE, learnt_from, load_model, without_folders
 from export import card, check, licences, saved_model
 from export.archive import describe_file, describe_folder, write_archive
 from export.versions import check_handle, published_versions, read_manifest, version_paths
@@ -174,7 +174,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
         "weights": run["weights"],
         "parameters": run["model"].count_params(),
         "dataset": run["recipe"]["dataset"],
-        "data_licence": licences.of_images(licences.learnt_from(run["recipe"], environment)),
+        "data_licence": licences.of_images(learnt_from(run["recipe"], environment)),
         "figures": {name: run["metrics"].get(name) for name in LISTED_FIGURES},
         **timing,
         "archive": {"file": paths["archive"].name, **describe_file(paths["archive"])},

@@ -65,7 +65,7 @@ def learnt_from(recipe: Recipe, builder) -> list[str]:
         before = json.loads((start / run_dir.RECIPE_FILE).read_text())
         environment = start / "environment.json"
         noted = json.loads(environment.read_text()) if environment.is_file() else {}
-        known.update(noted.get("learnt_from") or [before["dataset"]])
+        known.update(run_dir.learnt_from(before, noted))
     return sorted(known)
 
 
