@@ -20,8 +20,9 @@ def tiny_unet(
     activation: str = "relu",
     kernel_initializer: str = "he_uniform",
     weight_decay: float = 0.0,
+    standardize: bool = False,
 ) -> keras.Model:
-    """Builds TinyUNet: four poolings, resize-convolution upsampling, no normalisation layers.
+    """Builds TinyUNet: four poolings, resize-convolution upsampling, no normalisation of features.
 
     Source: UNet_Industrial in NVIDIA/DeepLearningExamples (the modules `unet/industrial/class_*`
     of TF-Hub), after Ronneberger et al., "U-Net", arXiv:1505.04597. Deliberate differences: the
@@ -38,6 +39,8 @@ def tiny_unet(
       kernel_initializer: name of a Keras initializer, of every kernel.
       weight_decay: factor d of a loss d/2 * ||v||^2 over every kernel and bias v, as the original
         has it.
+      standardize: bring every image to mean 0 and standard deviation 1 over all its pixels, in
+        place of the original's [-1, 1]: faint textures are not learnt without.
 
     Returns:
       A model from `image` [B, H, W, C] in [0, 1] to a dict of `mask_logits` [B, H, W, K].
@@ -73,8 +76,13 @@ def tiny_unet(
 
     # === Encoder ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    x = blocks.pad_to_multiple(image, 16)
-    x = layers.Rescaling(2.0, offset=-1.0, name="normalize")(x)
+    if standardize:
+        normalize = layers.GroupNormalization(
+            1, epsilon=1e-6, center=False, scale=False, name="normalize", dtype="float32"
+        )
+    else:
+        normalize = layers.Rescaling(2.0, offset=-1.0, name="normalize", dtype="float32")
+    x = blocks.pad_to_multiple(normalize(image), 16)
     skips = []
     for name, filters in zip(("stem", "down1", "down2", "down3"), (stem, *widths)):
         x = conv(x, filters, f"{name}_conv1")

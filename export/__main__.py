@@ -151,7 +151,27 @@ def serve() -> None:
             print("stopped")
 
 
-COMMANDS = {"convert": convert, "package": package, "serve": serve}
+# What each command does, and the flags that it reads.
+COMMANDS = {
+    "convert": (
+        convert,
+        (RUN, MODULES_DIR, FORMAT, PRECISION, WEIGHTS, IMAGE_SIZE, IMAGES, VERSION),
+    ),
+    "package": (package, (MODULE, MODULES_DIR, VERSION, HUB, OWNER, OUTPUT_DIR)),
+    "serve": (serve, (MODULES_DIR, HOST, PORT)),
+}
+
+
+def _check_flags(command: str) -> None:
+    """Raises where a flag was given that the command would not read."""
+    own = [flag.name for flag in COMMANDS[command][1]]
+    for other, (_, read) in COMMANDS.items():
+        for flag in read:
+            if flag.present and flag.name not in own:
+                raise ValueError(
+                    f"Command {command} does not read the flag --{flag.name}, which belongs to "
+                    f"{other}."
+                )
 
 
 def main(argv) -> int:
@@ -166,7 +186,8 @@ def main(argv) -> int:
             )
         return 2
     try:
-        COMMANDS[words[0]]()
+        _check_flags(words[0])
+        COMMANDS[words[0]][0]()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -199,6 +199,10 @@ def test_bad_arguments(run, tmp_path):
         (["convert"], "Flag --run must name one run directory"),
         (["package", "--hub=kaggle"], "Give the flags --module, --owner, --output_dir as well"),
         (["serve", "--modules_dir=no such folder"], "must be a folder of modules"),
+        (
+            ["serve", "--format=onnx"],
+            "serve does not read the flag --format, which belongs to convert",
+        ),
     ],
 )
 def test_command_teaches(words, message):

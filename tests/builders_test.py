@@ -76,6 +76,20 @@ def test_every_weight_learns(name):
     assert still == (moving if name == "transfusion" else [])
 
 
+def test_standardized_images_have_no_brightness_and_no_contrast():
+    keras.utils.set_random_seed(0)
+    model = builders.build("tiny_unet", image_shape=(None, None, 1), standardize=True)
+    image = np.stack([random_image(45, 61, 1), 0.2 + 0.1 * random_image(45, 61, 1, seed=1)])
+    normalized = ops.convert_to_numpy(model.get_layer("normalize")(image))
+    np.testing.assert_allclose(normalized.mean(axis=(1, 2, 3)), 0.0, atol=1e-5)
+    np.testing.assert_allclose(normalized.std(axis=(1, 2, 3)), 1.0, atol=1e-3)
+    logits = model(image)["mask_logits"]
+    fainter = model(0.3 + 0.5 * image)["mask_logits"]
+    np.testing.assert_allclose(logits, fainter, atol=0.01)
+    constant = model(np.full((1, 16, 16, 1), 0.5, np.float32))["mask_logits"]
+    assert np.isfinite(ops.convert_to_numpy(constant)).all()
+
+
 def test_original_tiny_unet_has_its_published_size():
     assert builders.build("tiny_unet", variant="original").count_params() == 29_137_793
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import pretrained, recipes
+from zoo import commands, pretrained, recipes, teacher_commands
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 
@@ -39,6 +40,8 @@ def command(*arguments, cwd) -> subprocess.CompletedProcess:
         (("evaluate", "--source=maps", "--ground_truth=none"), "`maps_dir` must be a folder"),
         (("calibrate", "--source=maps"), "Flag --output_dir is needed"),
         (("review", "--source=none"), "must have a manifest.jsonl"),
+        (("train", "--dataset=x"), "train does not read the flag --dataset, which belongs to"),
+        (("list", "--noresume"), "does not read the flag --resume, which belongs to train."),
     ],
 )
 def test_command_line_errors_are_short(arguments, message, tmp_path):
@@ -46,6 +49,19 @@ def test_command_line_errors_are_short(arguments, message, tmp_path):
     assert result.returncode != 0
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_help_of_a_command_shows_its_own_flags(tmp_path):
+    result = command("predict", "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout.startswith("  predict    masks, overlays")
+    assert "--images: Image files" in result.stdout and "--epochs" not in result.stdout
+
+
+def test_usage_explains_every_command():
+    usage = (pathlib.Path(commands.__file__).with_name("usage.txt")).read_text()
+    for each in {**commands.COMMANDS, **teacher_commands.COMMANDS}:
+        assert re.search(rf"^  {each} ", usage, re.MULTILINE), each
 
 
 def test_list_names_every_module(tmp_path):

@@ -3,18 +3,18 @@
 import dataclasses
 import os
 import pathlib
-import sys
 from logging import ERROR, Formatter
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
 
 from absl import app, flags, logging
 
-from zoo.commands import COMMANDS
+from zoo import command_line, commands, teacher_commands
 from zoo.options import RECIPE_FLAGS
 from zoo.recipe import parse_field, type_name
 
 USAGE = pathlib.Path(__file__).with_name("usage.txt").read_text()
+COMMANDS = command_line.Commands({**commands.COMMANDS, **teacher_commands.COMMANDS})
 
 flags.DEFINE_string(
     "module", None, "Handle <builder>/<dataset>/<class>; * and ? stand for several."
@@ -135,24 +135,9 @@ def _show_our_messages_alone() -> None:
 
 def main(argv) -> int:
     _show_our_messages_alone()
-    words = argv[1:]
-    if len(words) != 1 or words[0] not in COMMANDS:
-        print(USAGE, file=sys.stderr)
-        if words:
-            print(
-                f"\nThe command must be one of {', '.join(COMMANDS)}. Received: {' '.join(words)}",
-                file=sys.stderr,
-            )
-        return 2
-    try:
-        for line in COMMANDS[words[0]](flags.FLAGS):
-            print(line, flush=True)
-    except (ValueError, FloatingPointError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return command_line.run(argv, COMMANDS, USAGE)
 
 
 if __name__ == "__main__":
     __doc__ = USAGE  # what --help prints first
-    app.run(main)
+    app.run(main, flags_parser=lambda argv: command_line.parse(argv, COMMANDS, USAGE))

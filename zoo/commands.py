@@ -5,19 +5,31 @@ help come at once.
 """
 
 import fnmatch
-import functools
 import json
 import pathlib
-import threading
 from collections.abc import Iterator
 
 from absl import logging
 
 from zoo import pretrained
-from zoo.options import calibration_of, dataset_of, predictor_of, recipe_changes, required
+from zoo.command_line import Commands, until_interrupted
+from zoo.options import (
+    DATA,
+    MAPS,
+    MODEL,
+    RECIPE,
+    calibration_of,
+    dataset_of,
+    predictor_of,
+    recipe_changes,
+    required,
+)
 from zoo.recipes import RECIPES, get_recipe
 
+COMMANDS = Commands()
 
+
+@COMMANDS.add("list")
 def list_modules(options) -> Iterator[str]:
     yield "Came along, for zoo.load; ms: an image of 512x512, or of the size it learnt, on the CPU"
     yield f"  {'':36} parameters    MB     ms  defect IoU  image AUROC  licence of the data"
@@ -37,6 +49,18 @@ def _shown(figure: float | None) -> str:
     return "undefined" if figure is None else f"{figure:.3f}"
 
 
+@COMMANDS.add(
+    "train",
+    "module",
+    "recipe",
+    "runs_dir",
+    "run_name",
+    "resume",
+    "tensorboard",
+    "every",
+    *DATA,
+    *RECIPE,
+)
 def train(options) -> Iterator[str]:
     pattern = required(options, "module")
     handles = fnmatch.filter(RECIPES, pattern)
@@ -73,6 +97,9 @@ def train(options) -> Iterator[str]:
         raise ValueError(f"These modules failed, see above: {', '.join(failures)}")
 
 
+@COMMANDS.add(
+    "calibrate", *MODEL, "dataset", *DATA, "split", "pixel_rule", "image_rule", *MAPS, "output_dir"
+)
 def calibrate(options) -> Iterator[str]:
     from builders.atomic import write_json
     from zoo import measure, measure_maps
@@ -96,6 +123,17 @@ def calibrate(options) -> Iterator[str]:
     yield f"next  python -m zoo evaluate --calibration={output_dir / 'calibration.json'} ..."
 
 
+@COMMANDS.add(
+    "evaluate",
+    *MODEL,
+    "calibration",
+    "dataset",
+    *DATA,
+    "split",
+    "mask_feature",
+    *MAPS,
+    "output_dir",
+)
 def evaluate(options) -> Iterator[str]:
     from zoo import measure, measure_maps, verdict
 
@@ -103,7 +141,9 @@ def evaluate(options) -> Iterator[str]:
         known = {"calibration": calibration_of(options)}
         evaluation = measure_maps.measure_maps(*_maps(options), **known, **_map_options(options))
     else:
-        predictor = predictor_of(options, required(options, "source"))
+        predictor = predictor_of(
+            options, required(options, "source"), calibration=calibration_of(options)
+        )
         known = {"recipe": predictor.recipe, "calibration": predictor.calibration}
         evaluation = measure.measure_predictor(
             predictor,
@@ -134,88 +174,36 @@ def _map_options(options) -> dict:
     }
 
 
+@COMMANDS.add("predict", *MODEL, "calibration", "images", "skip_broken_images", "output_dir")
 def predict(options) -> Iterator[str]:
     from zoo.predict import predict_files
 
     output_dir = required(options, "output_dir")
     images = required(options, "images")
-    predictor = predictor_of(options, required(options, "source"))
+    predictor = predictor_of(
+        options, required(options, "source"), calibration=calibration_of(options)
+    )
     for row in predict_files(
         predictor, images, output_dir, skip_broken_images=options.skip_broken_images
     ):
         yield json.dumps(row)
 
 
+@COMMANDS.add("demo", *MODEL, "calibration", "port")
 def demo(options) -> Iterator[str]:
     from zoo.demo import LARGE, module_names, serving
 
     names = module_names(options.modules_dir, options.source)
-    load = functools.partial(predictor_of, options, tile_size=LARGE)
+
+    def load(name):
+        calibration = calibration_of(options) if name == options.source else None
+        return predictor_of(options, name, calibration=calibration, tile_size=LARGE)
+
     with serving(names, load, options.port) as address:
-        yield from _until_interrupted("demo", address)
+        yield from until_interrupted("demo", address)
 
 
-def _until_interrupted(name: str, address: str) -> Iterator[str]:
-    yield f"{name:7} {address}"
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        yield "stopped"
-
-
-def review(options) -> Iterator[str]:
-    from zoo.review_server import serving
-
-    student = predictor_of(options, options.student) if options.student else None
-    with serving(required(options, "source"), options.port, student) as address:
-        yield from _until_interrupted("review", address)
-
-
-def pseudo_masks(options) -> Iterator[str]:
-    from zoo.pseudo_masks import FOLDERS, write_pseudo_masks
-
-    output_dir = pathlib.Path(required(options, "output_dir"))
-    teacher = predictor_of(options, required(options, "source"))
-    written = write_pseudo_masks(
-        teacher,
-        dataset_of(options, teacher),
-        output_dir,
-        preset=options.roles,
-        image_labels=options.image_labels,
-    )
-    yield json.dumps(written, indent=2)
-    for folder in FOLDERS:
-        yield f"masks   {output_dir / folder}"
-    channels = {1: "grey", 3: "rgb"}[teacher.channels]
-    yield (
-        f"next    python -m zoo train --module=unet/image_mask_folder/{channels} "
-        f"--manual_dir={output_dir / FOLDERS[0]} --data_dir=data_{FOLDERS[0]} "
-        f"--run_name={FOLDERS[0]}_seed0 --validation_folds=0"
-    )
-
-
-def compare(options) -> Iterator[str]:
-    from builders.atomic import write_json
-    from zoo import comparison, result_tables
-
-    teacher, *students = required(options, "source").split(",")
-    if not students:
-        raise ValueError("Flag --source must name a teacher's run and those of students.")
-    load = functools.partial(predictor_of, options)
-    compared = comparison.compare(teacher, students, load, dataset_of(options, load(students[0])))
-    yield result_tables.comparison_table(compared)
-    if compared["taught"]:
-        yield (
-            f"{compared['taught']} of the {compared['images']} test images have taught the "
-            "teacher: these figures flatter."
-        )
-    if options.output_dir:
-        path = pathlib.Path(options.output_dir) / "comparison.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, compared)
-        yield f"result  {path}"
-
-
+@COMMANDS.add("import_nvidia", "checkpoint", "module", "runs_dir")
 def import_nvidia(options) -> Iterator[str]:
     from zoo.nvidia_checkpoint import import_checkpoint
 
@@ -228,6 +216,7 @@ def import_nvidia(options) -> Iterator[str]:
     yield f"next    python -m export convert --run={run}"
 
 
+@COMMANDS.add("statistics", "dataset", *DATA, "mask_feature", "output_dir")
 def statistics(options) -> Iterator[str]:
     from zoo import datasets
     from zoo import statistics as counts
@@ -244,6 +233,7 @@ def statistics(options) -> Iterator[str]:
         counts.write_statistics(options.output_dir, found)
 
 
+@COMMANDS.add("summarize", "source", "output_dir")
 def summarize(options) -> Iterator[str]:
     from builders.atomic import write_json
     from zoo import result_tables
@@ -258,6 +248,7 @@ def summarize(options) -> Iterator[str]:
     yield f"result  {path}"
 
 
+@COMMANDS.add("benchmark", "module", "recipe", "data_dir", "peer", *RECIPE)
 def benchmark(options) -> Iterator[str]:
     from zoo.benchmark import run_benchmark
 
@@ -273,26 +264,9 @@ def benchmark(options) -> Iterator[str]:
         yield json.dumps(row)
 
 
+@COMMANDS.add("benchmark_metrics")
 def benchmark_metrics(options) -> Iterator[str]:
     from zoo.benchmark_metrics import run_benchmark
 
     for row in run_benchmark():
         yield json.dumps(row)
-
-
-COMMANDS = {
-    "list": list_modules,
-    "train": train,
-    "calibrate": calibrate,
-    "evaluate": evaluate,
-    "predict": predict,
-    "demo": demo,
-    "pseudo_masks": pseudo_masks,
-    "review": review,
-    "compare": compare,
-    "import_nvidia": import_nvidia,
-    "statistics": statistics,
-    "summarize": summarize,
-    "benchmark": benchmark,
-    "benchmark_metrics": benchmark_metrics,
-}

@@ -11,6 +11,11 @@ RECIPE_FLAGS = tuple(
     if field.name not in ("module", "name", "builder", "dataset", "class_names")
 )
 
+RECIPE = tuple(field.name for field in RECIPE_FLAGS)
+DATA = ("data_dir", "manual_dir", "skip_broken_images")
+MODEL = ("source", "modules_dir", "tile_size", "tile_overlap")
+MAPS = ("ground_truth", "layout", "resize_maps", "ground_truth_threshold")
+
 
 def required(options, name: str):
     """The value of a flag that a command cannot do without.
@@ -33,19 +38,19 @@ def recipe_changes(options) -> dict:
     }
 
 
-def predictor_of(options, source: str, *, tile_size=None):
-    """The model of a source, with the thresholds of --calibration and the tiles of --tile_size.
+def predictor_of(options, source: str, *, calibration=None, tile_size=None):
+    """The model of a source, with the tiles of --tile_size.
 
     It sees images at the size that it learnt from. Where there is no flag, `tile_size` is that of
-    models of masks that see images at their own size.
+    models of masks that see images at their own size. `calibration` replaces its thresholds.
     """
     from zoo.predictor import at_size, load_predictor
     from zoo.tiling import by_tiles, learnt_masks
 
     predictor = load_predictor(source, options.modules_dir)
     image_size = predictor.recipe.get("image_size")
-    if options.calibration is not None and source == options.source:
-        predictor = predictor._replace(calibration=calibration_of(options))
+    if calibration is not None:
+        predictor = predictor._replace(calibration=calibration)
     if options.tile_size is not None:
         tile_size = tuple(int(side) for side in options.tile_size)
     elif image_size or not learnt_masks(predictor):

@@ -1,0 +1,98 @@
+"""What commands and their flags have in common: who reads which, the checks, the help."""
+
+import re
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from absl import app, flags
+
+
+class Command(NamedTuple):
+    """A command.
+
+    Attributes:
+      run: takes an object with the values of its flags, yields lines to print.
+      flags: the names of the flags that it reads; it sees no others.
+    """
+
+    run: Callable[..., Iterator[str]]
+    flags: tuple[str, ...]
+
+
+class Commands(dict[str, Command]):
+    """The commands of a command line by name."""
+
+    def add(self, name: str, *flag_names: str):
+        """Makes the function below it the command `name`, which reads these flags alone."""
+
+        def register(run):
+            self[name] = Command(run, flag_names)
+            return run
+
+        return register
+
+    def options(self, name: str) -> types.SimpleNamespace:
+        """The values of the flags that a command reads.
+
+        Raises:
+          ValueError: a flag was given that it would not read.
+        """
+        known = dict.fromkeys(flag for command in self.values() for flag in command.flags)
+        for flag in known:
+            if flags.FLAGS[flag].present and flag not in self[name].flags:
+                readers = [other for other, command in self.items() if flag in command.flags]
+                raise ValueError(
+                    f"Command {name} does not read the flag --{flag}, which belongs to "
+                    f"{', '.join(readers)}. Its own flags: python -m zoo {name} --help"
+                )
+        return types.SimpleNamespace(**{flag: flags.FLAGS[flag].value for flag in self[name].flags})
+
+
+def parse(argv: list[str], commands: Commands, usage: str) -> list[str]:
+    """Parses the flags as absl does, but answers `COMMAND --help` by that command's flags alone."""
+    word = next((word for word in argv[1:] if not word.startswith("-")), None)
+    if word in commands and {"--help", "-help"} & set(argv):
+        print(_help_of(word, commands[word], usage))
+        sys.exit()
+    return app.parse_flags_with_usage(argv)
+
+
+def _help_of(name, command, usage) -> str:
+    """The lines of `usage` about a command, and its flags."""
+    lines = re.search(rf"^  {name}\s.*\n(?:   .*\n)*", usage, re.MULTILINE)[0].rstrip()
+    shown = flags.FlagValues()
+    for flag in command.flags:
+        shown[flag] = flags.FLAGS[flag]
+    return f"{lines}\n\n{shown.get_help() or '  It has no flags.'}"
+
+
+def run(argv: list[str], commands: Commands, usage: str) -> int:
+    """Runs the command that `argv` names, prints its lines, and returns its exit status."""
+    words = argv[1:]
+    if len(words) != 1 or words[0] not in commands:
+        print(usage, file=sys.stderr)
+        if words:
+            print(
+                f"\nThe command must be one of {', '.join(commands)}. Received: {' '.join(words)}",
+                file=sys.stderr,
+            )
+        return 2
+    try:
+        for line in commands[words[0]].run(commands.options(words[0])):
+            print(line, flush=True)
+    except (ValueError, FloatingPointError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def until_interrupted(name: str, address: str) -> Iterator[str]:
+    """Says where a page is served, and waits for Ctrl-C."""
+    yield f"{name:7} {address}"
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        yield "stopped"
