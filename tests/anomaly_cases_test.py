@@ -135,7 +135,7 @@ def test_bad_images_are_named(anomaly_map, mask, label, message):
 def test_bad_arguments():
     for arguments, message in (
         ({"pro_limits": (0.3, 1.5)}, r"`pro_limits` must lie in \(0, 1\]"),
-        ({"mode": "fast"}, "`mode` must be exact or stream. Received: 'fast'"),
+        ({"mode": "fast"}, "`mode` must be one of exact, stream, auto. Received: 'fast'"),
         ({"mode": "stream", "bits": 40}, "`bits` must be from 9 to 28"),
     ):
         with pytest.raises(ValueError, match=message):

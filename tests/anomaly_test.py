@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 from sklearn import metrics as sklearn_metrics
 
+from zoo.metrics import anomaly
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.regions import Region
 
@@ -175,6 +176,25 @@ def test_order_and_shards_change_nothing(mode):
     assert shards[1].compute()["images"] == 2  # and leaves the shard as it was
     with pytest.raises(ValueError, match="same mode"):
         AnomalyEvaluator().merge(AnomalyEvaluator(mode="stream"))
+
+
+def test_auto_counts_from_where_scores_are_too_many(monkeypatch):
+    maps, masks = example()
+    figures = {mode: measure(maps, masks, mode=mode) for mode in anomaly.MODES}
+    assert figures["auto"] == figures["exact"] and not figures["auto"]["bounds"]
+    outside = sum(np.size(mask) - np.count_nonzero(mask) for mask in masks)
+    monkeypatch.setattr(anomaly, "EXACT_SCORES", outside)
+    assert measure(maps, masks, mode="auto") == figures["exact"]
+    monkeypatch.setattr(anomaly, "EXACT_SCORES", outside - 1)
+    assert measure(maps, masks, mode="auto") == figures["stream"]
+    monkeypatch.setattr(anomaly, "EXACT_SCORES", maps[0].size * 2)
+    for order in (1, -1):  # a shard that counts already, and one that does not yet
+        shards = [AnomalyEvaluator(LIMITS, "auto") for _ in range(2)]
+        for index, (anomaly_map, mask) in enumerate(zip(maps, masks)):
+            shards[index > 0].update(anomaly_map, mask)
+        first, second = shards[::order]
+        first.merge(second)
+        assert first.compute()["pixel_auroc"] == figures["stream"]["pixel_auroc"]
 
 
 def test_curve_to_the_end_is_the_mean_auroc_of_regions():

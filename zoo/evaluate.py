@@ -19,7 +19,6 @@ from zoo.metrics.segmentation import IGNORE
 from zoo.metrics.threshold_overlap import ThresholdOverlap
 from zoo.samples import Sample, has_mask, is_defective
 
-EXACT_PIXELS = 2**28  # up to so many every score is kept, in 1 GiB; more are counted in bins
 # Probabilities that lie evenly as logits: a sigmoid crowds what it is sure of near 0 and 1.
 LOGIT_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-10, 10, 241)))
 
@@ -86,12 +85,10 @@ def evaluate(
     first = next(samples, None)
     if first is None:
         raise ValueError("There is no image to measure. Choose another split or data set.")
-    pixels = first.anomaly_map.size * (total or 1)
     measurement = _Measurement(
         calibration or {},
         thresholds,
         class_names,
-        mode="exact" if pixels <= EXACT_PIXELS else "stream",
         gallery=Gallery(total),
         by_group=by_group,
     )
@@ -106,7 +103,7 @@ def evaluate(
 class _Measurement:
     """Adds up what is known of each sample, so that only the tables grow with their number."""
 
-    def __init__(self, calibration, thresholds, class_names, *, mode, gallery, by_group):
+    def __init__(self, calibration, thresholds, class_names, *, gallery, by_group):
         self.threshold = calibration.get("threshold")
         self.score_threshold = calibration.get("score_threshold")
         self.source = calibration.get("source", "not calibrated")
@@ -123,7 +120,6 @@ class _Measurement:
         self.label_names = list(class_names)
         self.masked = 0
         self.boxes = BoxCounts()
-        self.mode = mode
         self.by_group = by_group
         self.evaluators: dict[str, AnomalyEvaluator] = {}
         self.gallery = gallery
@@ -136,7 +132,7 @@ class _Measurement:
         self.masked += masked
         group = sample.label if self.by_group else ""
         if group not in self.evaluators:
-            self.evaluators[group] = AnomalyEvaluator(mode=self.mode, ignore=IGNORE)
+            self.evaluators[group] = AnomalyEvaluator(mode="auto", ignore=IGNORE)
         binary = np.where(mask == IGNORE, mask, mask > 0)
         self.evaluators[group].update(
             sample.anomaly_map,
@@ -243,7 +239,7 @@ class _Measurement:
         merged, *others = evaluators
         if others:
             others.insert(0, merged)
-            merged = AnomalyEvaluator(mode=self.mode)
+            merged = AnomalyEvaluator(mode="auto")
             for other in others:
                 merged.merge(other)
         return merged

@@ -19,6 +19,8 @@ from zoo.metrics.score_histogram import ScoreHistogram, SortedScores
 GOOD = "good"
 PLANT_RATE = 0.05  # miss rate of PG and false alarm rate of PB
 STRICT_RATE = 0.01  # false alarm rate of a second PB: TPR at 1 % FPR
+MODES = ("exact", "stream", "auto")
+EXACT_SCORES = 2**28  # outside of the defects that "auto" keeps, in 1 GiB
 
 
 class AnomalyEvaluator:
@@ -34,7 +36,8 @@ class AnomalyEvaluator:
     Args:
       pro_limits: false positive rates in (0, 1] up to which AU-PRO is taken.
       mode: "exact" keeps every score, 4 bytes a pixel; "stream" counts those outside of the defects
-        in 2**bits bins and keeps those on the defects, and says how far off a figure may be.
+        in 2**bits bins and keeps those on the defects, and says how far off a figure may be; "auto"
+        is exact up to `EXACT_SCORES`, and counts them when there are more.
       bits: of the bins, see `ScoreHistogram`; more of them tighten the bounds.
       ignore: the value of ground truth pixels that do not count. None says that there are none and
         that 255 marks the defect, as in the PNG files of MVTec AD. "auto" decides image by image:
@@ -56,12 +59,15 @@ class AnomalyEvaluator:
     ):
         if not all(0 < limit <= 1 for limit in pro_limits):
             raise ValueError(f"Argument `pro_limits` must lie in (0, 1]. Received: {pro_limits}")
-        if mode not in ("exact", "stream"):
-            raise ValueError(f"Argument `mode` must be exact or stream. Received: {mode!r}")
+        if mode not in MODES:
+            raise ValueError(
+                f"Argument `mode` must be one of {', '.join(MODES)}. Received: {mode!r}"
+            )
+        self.mode, self.bits = mode, bits
         self.pro_limits = tuple(pro_limits)
         self.ignore = ignore
         self.ground_truth_threshold = ground_truth_threshold
-        self._good = SortedScores() if mode == "exact" else ScoreHistogram(bits)
+        self._good = ScoreHistogram(bits) if mode == "stream" else SortedScores()
         self._rows: list[dict] = []
         self._defects: list[ImageDefects] = []
 
@@ -122,12 +128,23 @@ class AnomalyEvaluator:
             }
         )
         self._defects.append(ImageDefects(inside, regions))
+        self._count_if_many()
+
+    def _count_if_many(self):
+        if self.mode == "auto" and self._good.exact and self._good.total > EXACT_SCORES:
+            self._good = self._good.counted(self.bits)
 
     def merge(self, other: "AnomalyEvaluator") -> None:
         """Adds all images of another evaluator of the same mode, as of another shard."""
-        if type(self._good) is not type(other._good):
+        if self.mode != other.mode:
             raise ValueError("Argument `other` must have the same mode as this evaluator.")
-        self._good.merge(other._good)
+        scores = other._good
+        if self._good.exact and not scores.exact:
+            self._good = self._good.counted(self.bits)
+        elif scores.exact and not self._good.exact:
+            scores = scores.counted(self.bits)
+        self._good.merge(scores)
+        self._count_if_many()
         self._rows.extend(other._rows)
         self._defects.extend(other._defects)
 

@@ -103,6 +103,13 @@ class SortedScores:
         self._in_order = False
         self.total += other.total
 
+    def counted(self, bits: int) -> ScoreHistogram:
+        """The same scores in bins, see `ScoreHistogram`."""
+        histogram = ScoreHistogram(bits)
+        for part in self._parts:
+            histogram.add(part)
+        return histogram
+
     def exceeding(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How many of all scores are greater than each of these, and how many greater or equal."""
         everything = self._sorted()
