@@ -94,7 +94,8 @@ def test_undefined_figures_are_none_with_a_reason():
     for key in ("defect_iou", "image_auroc", "tpr", "au_pro@0.3", "boundary_f1"):
         assert metrics[key] is None
     assert metrics["reasons"]["image_auroc"] == "nothing defective was measured"
-    assert metrics["set_iou"] == 1.0 and metrics["per_type"] == []
+    assert metrics["set_iou"] is None and metrics["oracle"]["set_f1"] is None
+    assert metrics["per_type"] == []
     lines = verdict.table({**metrics, "dataset": "d", "split": "test"}).splitlines()
     for name in ("image_auroc", "defect_iou", "balanced_accuracy"):
         (line,) = [line for line in lines if line.startswith(name)]

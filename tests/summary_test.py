@@ -74,7 +74,7 @@ def test_labels_have_a_table_of_their_own(tmp_path):
     assert result_tables.kind(result) == "labels"
     assert result["history"][0][1] == {"seconds": 120.0, "val_balanced_accuracy": 0.75}
     row = result_tables.table("labels", [result]).splitlines()[-1]
-    assert "| 1.500 | 2.0 / 2 | 1.0 / 2 | 1.5000 | 1.5 / 2 | 1.500 | 1.500 | 2 |" in row
+    assert "| 1.500 | 2.0 / 2 | 1.0 / 2 | 1.5000 | 1.5 / 1 | 1.500 | 1.500 | 2 |" in row
     of_good_images = {"recipe": {"loss": None, "builder_args": {}}, "type_iou": {"defect": 1}}
     assert result_tables.kind(of_good_images) == "defects"
 

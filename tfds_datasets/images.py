@@ -10,6 +10,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
+FAINT = 2**14  # highest value of 16 bits, below which 8 bits keep few levels
+
 
 def is_image(file) -> bool:
     """Whether a path names an image file; hidden ones, such as macOS's `._1.png`, are none."""
@@ -52,6 +54,14 @@ def decode_image(content: bytes, *, name: str, channels: int = 1) -> np.ndarray:
         raise ValueError(f"Argument `channels` must be 1 or 3. Received: {channels}")
     try:
         with Image.open(io.BytesIO(content)) as image:
+            if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
+                logging.log_first_n(
+                    logging.WARNING,
+                    "%s has %d pages: of such, the first is read alone.",
+                    1,
+                    name,
+                    image.n_frames,
+                )
             image.load()
             if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
                 raise ValueError("values of 32 bits say no range: save it with 8 or 16 bits")
@@ -73,7 +83,17 @@ def _to_uint8(image: Image.Image, channels: int, name: str) -> np.ndarray:
         logging.log_first_n(
             logging.WARNING, "%s has 16 bits a pixel: such images are scaled to 8 bits.", 1, name
         )
-        grey = np.round(np.clip(np.asarray(image, np.float64), 0, 65535) / 257).astype(np.uint8)
+        values = np.clip(np.asarray(image, np.float64), 0, 65535)
+        if values.max() < FAINT:
+            logging.log_first_n(
+                logging.WARNING,
+                "%s has 16 bits a pixel, and no value above %d: such images become almost black. "
+                "Where a camera of 10 or 12 bits made them, scale its values to 0..65535 before.",
+                1,
+                name,
+                values.max(),
+            )
+        grey = np.round(values / 257).astype(np.uint8)
         return grey if channels == 1 else np.repeat(grey[..., None], 3, axis=-1)
     if channels == 1 and image.mode not in ("L", "1", "LA"):
         logging.log_first_n(

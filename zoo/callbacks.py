@@ -198,7 +198,7 @@ class MeasureAnomaly(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
-        evaluator = AnomalyEvaluator(ignore=IGNORE)
+        evaluator = AnomalyEvaluator(mode="auto", ignore=IGNORE)
         for batch in self.batches():
             images = batch["image"].astype(np.float32) / 255.0
             outputs = predictions(self.network.predict_on_batch(images))

@@ -29,26 +29,28 @@ class Commands(dict[str, Command]):
         """Makes the function below it the command `name`, which reads these flags alone."""
 
         def register(run):
-            self[name] = Command(run, flag_names)
+            self[name] = Command(run, tuple(dict.fromkeys(flag_names)))
             return run
 
         return register
 
     def options(self, name: str) -> types.SimpleNamespace:
-        """The values of the flags that a command reads.
+        """The values of the flags that a command reads, and of which flags they were `given`.
 
         Raises:
           ValueError: a flag was given that it would not read.
         """
         known = dict.fromkeys(flag for command in self.values() for flag in command.flags)
-        for flag in known:
-            if flags.FLAGS[flag].present and flag not in self[name].flags:
+        given = [flag for flag in known if flags.FLAGS[flag].present]
+        for flag in given:
+            if flag not in self[name].flags:
                 readers = [other for other, command in self.items() if flag in command.flags]
                 raise ValueError(
                     f"Command {name} does not read the flag --{flag}, which belongs to "
                     f"{', '.join(readers)}. Its own flags: python -m zoo {name} --help"
                 )
-        return types.SimpleNamespace(**{flag: flags.FLAGS[flag].value for flag in self[name].flags})
+        values = {flag: flags.FLAGS[flag].value for flag in self[name].flags}
+        return types.SimpleNamespace(given=given, **values)
 
 
 def parse(argv: list[str], commands: Commands, usage: str) -> list[str]:

@@ -22,7 +22,9 @@ from zoo.options import (
     dataset_of,
     predictor_of,
     recipe_changes,
+    refuse,
     required,
+    results_folder,
 )
 from zoo.recipes import RECIPES, get_recipe
 
@@ -104,7 +106,8 @@ def calibrate(options) -> Iterator[str]:
     from builders.atomic import write_json
     from zoo import measure, measure_maps
 
-    output_dir = pathlib.Path(required(options, "output_dir"))
+    output_dir = results_folder(required(options, "output_dir"))
+    _check_source(options)
     rules = {"pixel_rule": options.pixel_rule, "image_rule": options.image_rule}
     if options.ground_truth:
         rules = {name: rule or "best_f1" for name, rule in rules.items()}
@@ -137,6 +140,8 @@ def calibrate(options) -> Iterator[str]:
 def evaluate(options) -> Iterator[str]:
     from zoo import measure, measure_maps, verdict
 
+    _check_source(options)
+    directory = results_folder(options.output_dir) if options.output_dir else None
     if options.ground_truth:
         known = {"calibration": calibration_of(options)}
         evaluation = measure_maps.measure_maps(*_maps(options), **known, **_map_options(options))
@@ -153,14 +158,23 @@ def evaluate(options) -> Iterator[str]:
         )
     yield f"measured  {options.source}"
     yield verdict.table(evaluation.metrics)
-    if options.output_dir:
-        directory = pathlib.Path(options.output_dir)
+    if directory:
         directory.mkdir(parents=True, exist_ok=True)
         measure.write_results(directory, evaluation, run=options.source, **known)
         yield f"metrics  {directory / 'metrics.json'}"
         yield f"report   {directory / 'report.html'}"
     else:
         yield "Add --output_dir=FOLDER to keep metrics.json and the report."
+
+
+def _check_source(options) -> None:
+    """Raises ValueError for flags of a model beside saved maps, and the other way round."""
+    if options.ground_truth:
+        of_models = ("dataset", "split", "mask_feature", *DATA, *MODEL)
+        reason = "saved maps, with --ground_truth, come from no model of ours."
+        refuse(options, [name for name in of_models if name != "source"], reason)
+    else:
+        refuse(options, MAPS, "is of saved maps: give their --ground_truth as well.")
 
 
 def _maps(options) -> tuple[str, str, str]:

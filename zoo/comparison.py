@@ -65,7 +65,7 @@ def compare(
             agreement, answer = _comparing(predictor, kept)
         evaluation = measure.measure_predictor(predictor._replace(predict=answer), builder, "test")
         run = _run(directory, teacher)
-        key = (run["module"], run["recipe"], run["learnt_from"], run["parameters"])
+        key = (run["learnt_from"], run["parameters"], run.pop("trained_by"))
         measured.setdefault(key, []).append(
             {**run, **_figures(evaluation.metrics), "agreement_iou": _iou(agreement)}
         )
@@ -116,6 +116,7 @@ def _run(directory, teacher) -> dict:
         "module": recipe["module"],
         "recipe": recipe["name"],
         "seed": recipe["seed"],
+        "trained_by": json.dumps({**recipe, "seed": None, "start_from": None}, sort_keys=True),
         "parameters": model.count_params(),
         "learnt_from": "good images"
         if directory == teacher

@@ -107,7 +107,8 @@ def read_examples(
     if not parts <= set(builder.info.splits):
         raise ValueError(
             f"{builder.info.full_name} must have the split {split!r}. "
-            f"It has: {', '.join(builder.info.splits)}"
+            f"It has: {', '.join(builder.info.splits)}. Where your files have changed since it was "
+            f"built, delete {builder.data_path} to build it again."
         )
     if mask_feature not in builder.info.features:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Measures predictions on images that chose nothing, for `metrics.json` and the report."""
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -167,7 +168,7 @@ class _Measurement:
                 row["boundary_f1"] = boundary_f1(levels > self.index, mask)
         self.rows.append(row)
         channels = 1 if sample.image is None else sample.image.shape[-1]
-        self.image_shape = max(self.image_shape, (*mask.shape, channels))
+        self.image_shape = max(self.image_shape, (*mask.shape, channels), key=math.prod)
         self.gallery.offer(
             {
                 **row,
@@ -214,7 +215,7 @@ class _Measurement:
             "score_threshold": self.score_threshold,
             "threshold_source": self.source,
             **{
-                key: curves[key][self.index] if known and self.index is not None else None
+                key: curves[key][self.index] if self.masked and self.index is not None else None
                 for key in tables.OVERLAPS
             },
             "boundary_f1": tables.mean(row["boundary_f1"] for row in rows),
@@ -229,7 +230,7 @@ class _Measurement:
             "at_thresholds": tables.at_thresholds(
                 self.overlap if known and self.probabilities else None, scores, defective
             ),
-            "oracle": tables.oracle(self.overlap if known else None, scores, defective),
+            "oracle": tables.oracle(self.overlap if self.masked else None, scores, defective),
             "per_image": rows,
         }
         drawn = {**evaluator.curves(), **({"overlap": curves} if known else {})}

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterable
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from zoo.maps import GOOD, MapFile
 from zoo.metrics.regions import Region
@@ -64,7 +64,8 @@ def truth_shape(item: MapFile) -> tuple[int, int] | None:
         return None
     try:
         with Image.open(path) as image:  # reads the header alone
-            return image.height, image.width
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return image.size if turned else image.size[::-1]
     except Exception as error:  # what damaged files raise has no common class
         raise _unreadable_image(path, error) from error
 
@@ -137,6 +138,7 @@ def _read_grey(path: pathlib.Path) -> np.ndarray:
     # Not `read_image`, which scales 16 bits and mixes colours: here a grey level is a word.
     try:
         with Image.open(path) as image:
+            image = ImageOps.exif_transpose(image)
             pixels = np.asarray(image)
             colors = np.asarray(image.convert("RGB")) if image.mode == "P" else pixels
     except Exception as error:  # what damaged files raise has no common class

@@ -67,6 +67,14 @@ def calibrate_predictor(
     )
     if manifest.PSEUDO in datasets.mask_sources(builder, split):
         found["source"] += ", where masks are those of a teacher"
+    if folds is None and seen(recipe, builder, split, None, predictor.known_images):
+        found["source"] += ", of which the weights have learnt some"
+        logging.warning(
+            "The weights have learnt images of %s, whose scores are better than those of others "
+            "will be, so that thresholds lie too far off. Without --split, the validation folds "
+            "choose.",
+            split,
+        )
     return found
 
 
@@ -248,10 +256,10 @@ def seen(
       folds: of the split; None for all of it.
       known: see `zoo.known_images`; None where the folds say it.
     """
+    if known is not None:  # also where a data set has given its images to a folder
+        return not known.isdisjoint(known_images.hashes(builder, split, folds))
     if f"{builder.name}/{builder.builder_config.name}" != recipe.dataset:
         return False
-    if known is not None:
-        return not known.isdisjoint(known_images.hashes(builder, split, folds))
     if not calibration.share_images(recipe.train_split, split):
         return False
     return folds is None or not set(folds) <= set(recipe.test_folds)

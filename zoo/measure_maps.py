@@ -1,5 +1,6 @@
 """Calibrates and measures anomaly maps that another library saved."""
 
+import hashlib
 import pathlib
 
 import numpy as np
@@ -29,13 +30,14 @@ def calibrate_maps(
     items = _find_maps(maps_dir, ground_truth_dir, layout, options)
     folders = {part for item in items for part in item.map_path.resolve().parts[-4:-1]}
     split = "test" if "test" in folders else pathlib.Path(maps_dir).resolve().name
-    return calibration.calibrate(
+    found = calibration.calibrate(
         samples.saved_samples(items, **options),
         split=split,
         test_split="test",
         pixel_rule=pixel_rule,
         image_rule=image_rule,
     )
+    return {**found, "known_maps": _hashes(items)}
 
 
 def measure_maps(
@@ -43,8 +45,9 @@ def measure_maps(
 ) -> evaluate.Evaluation:
     """Measures saved maps; see `evaluate.evaluate`. Reads each twice, since any score may occur.
 
-    The metrics also name `module`, `dataset` and `split` as those of a model do, and say in
-    `map_note` what became of maps of another size.
+    The metrics also name `module`, `dataset` and `split` as those of a model do, say whether
+    thresholds were chosen on some of these maps (`seen`), and in `map_note` what became of maps of
+    another size.
 
     Args:
       maps_dir: as `map_layouts.find_maps` wants it, with `ground_truth_dir` and `layout`.
@@ -69,7 +72,7 @@ def measure_maps(
         "module": f"saved maps {pathlib.Path(maps_dir).resolve().name}",
         "dataset": pathlib.Path(ground_truth_dir).resolve().name,
         "split": "test",
-        "seen": False,
+        "seen": not set((calibration or {}).get("known_maps", ())).isdisjoint(_hashes(items)),
         "map_note": "maps of another size resized bilinearly to their ground truth"
         if options.get("resize_maps")
         else None,
@@ -82,6 +85,11 @@ def _find_maps(maps_dir, ground_truth_dir, layout, options):
     return map_layouts.find_maps(
         maps_dir, ground_truth_dir, layout, ground_truth_threshold=threshold
     )
+
+
+def _hashes(items) -> list[str]:
+    """Of the content of each map, to tell again those that thresholds were chosen on."""
+    return sorted({hashlib.sha256(item.map_path.read_bytes()).hexdigest()[:16] for item in items})
 
 
 def _exceeded_by(histogram, shares) -> list[float]:

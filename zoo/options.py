@@ -1,6 +1,7 @@
 """What the flags of several commands mean: the recipe's changes, the model, the data set."""
 
 import dataclasses
+import pathlib
 
 from zoo.recipe import Recipe
 
@@ -28,6 +29,27 @@ def required(options, name: str):
     return getattr(options, name)
 
 
+def refuse(options, names, reason: str) -> None:
+    """Raises ValueError where some of these flags were given, which nothing would read."""
+    if given := [f"--{name}" for name in names if name in options.given]:
+        raise ValueError(f"{', '.join(given)}: {reason}")
+
+
+def results_folder(path) -> pathlib.Path:
+    """The folder of --output_dir, which need not be there.
+
+    Raises:
+      ValueError: it is a run directory, whose own results would be lost.
+    """
+    folder = pathlib.Path(path)
+    if (folder / "recipe.json").exists():
+        raise ValueError(
+            f"Flag --output_dir must not be a run directory, whose results stay as they are. "
+            f"Received: {path}"
+        )
+    return folder
+
+
 def recipe_changes(options) -> dict:
     """The fields that a flag changes; the word none means None, since None means no flag."""
     given = {field.name: getattr(options, field.name) for field in RECIPE_FLAGS}
@@ -52,7 +74,7 @@ def predictor_of(options, source: str, *, calibration=None, tile_size=None):
     if calibration is not None:
         predictor = predictor._replace(calibration=calibration)
     if options.tile_size is not None:
-        tile_size = tuple(int(side) for side in options.tile_size)
+        tile_size = _tile_size(options.tile_size)
     elif image_size or not learnt_masks(predictor):
         tile_size = None
     if tile_size is not None:
@@ -60,6 +82,17 @@ def predictor_of(options, source: str, *, calibration=None, tile_size=None):
     if image_size:
         predictor = predictor._replace(predict=at_size(predictor.predict, image_size))
     return predictor
+
+
+def _tile_size(words: list[str]) -> tuple[int, int] | None:
+    if [word.lower() for word in words] == ["none"]:
+        return None
+    if len(words) != 2 or not all(word.isdecimal() and int(word) for word in words):
+        raise ValueError(
+            f"Flag --tile_size must be height,width or none. Received: {','.join(words)}"
+        )
+    height, width = map(int, words)
+    return height, width
 
 
 def calibration_of(options) -> dict | None:

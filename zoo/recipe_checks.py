@@ -1,5 +1,7 @@
 """What a recipe asks for and there is not: found before a training, not after hours of it."""
 
+from absl import logging
+
 from tfds_datasets.features import GOOD
 from zoo import augment, datasets, losses, objectives, optimizers, schedules, tasks
 from zoo.recipe import Recipe
@@ -60,10 +62,18 @@ def _check_rules(recipe, builder):
 
 
 def _check_test_images(recipe, builder):
-    """Raises where there is nothing to measure at the end."""
+    """Raises where there is nothing to measure at the end, warns where there is one kind alone."""
     datasets.read_examples(builder, recipe.test_split, mask_feature=recipe.mask_feature)
     folds = recipe.test_folds or None
-    if not datasets.count_labels(builder, recipe.test_split, folds).sum():
+    counts = datasets.count_labels(builder, recipe.test_split, folds)
+    if counts.any() and not (counts[0] and counts[1:].any()):
+        logging.warning(
+            "%s of %s has no %s image: whether images are sorted rightly will stay undefined.",
+            recipe.test_split,
+            builder.info.full_name,
+            "defective" if counts[0] else "good",
+        )
+    if not counts.any():
         raise ValueError(
             f"{builder.info.full_name} must have images to measure in {recipe.test_split}"
             + (f", folds {', '.join(map(str, folds))}" if folds else "")

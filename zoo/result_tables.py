@@ -92,8 +92,10 @@ def _share(part: str, rest: str) -> Callable[[dict], str]:
 
 
 def _hottest(result) -> str:
-    hits = result["figures"]["hits"]["mean"]
-    return "undefined" if hits is None else f"{hits:.1f} / {result['defective']}"
+    hits, rate = (result["figures"][name]["mean"] for name in ("hits", "hit_rate"))
+    if hits is None:
+        return "undefined"
+    return f"{hits:.1f} / {round(hits / rate) if rate else result['defective']}"
 
 
 def _each_type(result) -> str:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from builders.predictions import defect_probability
-from tfds_datasets.features import GOOD, IGNORE
+from tfds_datasets.features import GOOD
 from tfds_datasets.images import read_image
 from zoo import ground_truth, maps
 from zoo.metrics.regions import Region
+from zoo.metrics.segmentation import is_defect
 from zoo.predictor import Predictor, defect_type, index_mask
 
 
@@ -127,8 +128,11 @@ def is_defective(sample: Sample) -> bool:
 
 
 def has_mask(sample: Sample) -> bool:
-    """Whether any pixel is judged: of a defect that only a folder names, all are to be ignored."""
-    return bool((sample.mask != IGNORE).any())
+    """Whether the mask shows a defect: of one that only a folder names, all is to be ignored.
+
+    Of one that a mask forgot, too, nothing says where it is.
+    """
+    return bool(is_defect(sample.mask).any())
 
 
 def _boxes(outputs, index) -> np.ndarray | None:

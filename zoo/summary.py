@@ -36,6 +36,7 @@ FIGURES = (
     "box_precision@0.3",
 )
 
+MEASURED_ON = ("dataset", "split", "images", "defective")
 WATCHED = ("seconds", "val_iou", "val_balanced_accuracy")  # of each epoch, as far as it was learnt
 
 
@@ -52,7 +53,8 @@ def summarize(run_directories) -> dict:
       the machine.
 
     Raises:
-      ValueError: the runs differ in more than the seed, or there is none.
+      ValueError: the runs differ in more than the seed, or not even in that, were measured on
+        different images, or there is none.
     """
     runs = [_read_run(pathlib.Path(directory)) for directory in run_directories]
     if not runs:
@@ -61,12 +63,20 @@ def summarize(run_directories) -> dict:
     recipes = [{**Recipe.from_dict(run["recipe"]).to_dict(), "seed": None} for run in runs]
     if any(recipe != recipes[0] for recipe in recipes):
         raise ValueError("Runs of one summary must have one recipe and differ in the seed alone.")
+    seeds = [run["recipe"]["seed"] for run in runs]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"Runs of one summary must have a seed each. Received: {seeds}")
     metrics = [run["metrics"] for run in runs]
+    measured_on = [{key: each[key] for key in MEASURED_ON} for each in metrics]
+    if any(each != measured_on[0] for each in measured_on):
+        raise ValueError(
+            f"Runs of one summary must be measured on the same images. Received: {measured_on}"
+        )
     tables = [each["at_thresholds"] for each in metrics]
     return {
         "recipe": without_folders(recipes[0]),
-        "seeds": [run["recipe"]["seed"] for run in runs],
-        **{key: metrics[0][key] for key in ("dataset", "split", "images", "defective")},
+        "seeds": seeds,
+        **measured_on[0],
         "image_shape": metrics[0]["image_shape"],
         "threshold_source": metrics[0]["threshold_source"],
         "figures": {key: spread([each[key] for each in metrics]) for key in FIGURES},

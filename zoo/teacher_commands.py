@@ -11,7 +11,7 @@ from zoo.options import DATA, MODEL, dataset_of, predictor_of, required
 COMMANDS = Commands()
 
 
-@COMMANDS.add("review", "source", "student", *MODEL, "port")
+@COMMANDS.add("review", "student", *MODEL, "port")
 def review(options) -> Iterator[str]:
     from zoo.review_server import serving
 

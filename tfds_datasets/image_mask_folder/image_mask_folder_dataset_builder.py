@@ -206,8 +206,11 @@ def find_images(root: Path) -> dict[str, Source]:
     parts = {split: root / split for split in SPLITS if (root / split).is_dir()}
     if parts and "train" not in parts:
         raise ValueError(f"{root} has a folder test, so it must have a folder train as well.")
+    _check_one_layout(root, [*parts])
     sources = {}
     for split, folder in (parts or {None: root}).items():
+        if parts:
+            _check_one_layout(folder, [])
         if (folder / "images").is_dir():
             pairs = find_pairs(folder / "images", folder / "masks").values()
         elif (folder / GOOD).is_dir() and (folder / DEFECT).is_dir():
@@ -226,6 +229,18 @@ def find_images(root: Path) -> dict[str, Source]:
         for image, mask in pairs:
             sources[image.relative_to(root).as_posix()] = Source(image, mask, split)
     return sources
+
+
+def _check_one_layout(folder: Path, splits: list[str]) -> None:
+    """Raises where a folder has images in several layouts, since those of one would be lost."""
+    layouts = (splits, ["images"], [GOOD, DEFECT])
+    there = [names for names in layouts if names and any((folder / n).is_dir() for n in names)]
+    if len(there) > 1:
+        raise ValueError(
+            f"{folder} must hold its images in one way. Received the folders "
+            f"{' and also '.join(', '.join(names) for names in there)}: put all images into one of "
+            "them, or build each as a data set of its own."
+        )
 
 
 def read_mask(source: Source, image: np.ndarray, palette) -> np.ndarray:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageColor
+from PIL import Image, ImageColor, ImageOps
 
 from tfds_datasets.features import GOOD, IGNORE
 from tfds_datasets.images import BrokenImageError
@@ -36,7 +36,7 @@ def read_palette(root: Path) -> Palette | None:
             rows = json.loads(text, object_pairs_hook=list)  # a dict would lose doubled names
         else:
             lines = csv.reader(file.read_text(encoding="utf-8-sig").splitlines())
-            rows = [(row[0], row[1:]) for row in lines if row and row[1:] != ["r", "g", "b"]]
+            rows = [(row[0], row[1:]) for row in lines if row and not _is_head(row[1:])]
         names = [name.strip() for name, _ in rows]
         if doubled := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"{', '.join(doubled)} more than once")
@@ -71,9 +71,9 @@ def read_mask(file: Path, palette: Palette | None) -> np.ndarray:
       ValueError: it has colours outside the palette; the message says which, where, how often.
     """
     by_color = palette is not None and len(palette[BACKGROUND]) == 3
-    pixels = _decode(file, as_color=by_color)
     if palette is None:
-        return _read_binary(file, pixels)
+        return _read_binary(file, _decode(file, black_first=True))
+    pixels = _decode(file, as_color=by_color)
     ids = {name: number for number, name in enumerate(defect_types(palette), start=1)}
     ids |= {BACKGROUND: 0, IGNORED: IGNORE}
     mask = np.zeros(pixels.shape[:2], np.uint8)
@@ -106,12 +106,18 @@ def _read_binary(file: Path, pixels: np.ndarray) -> np.ndarray:
     return (pixels != 0).astype(np.uint8)
 
 
-def _decode(file: Path, *, as_color: bool) -> np.ndarray:
-    """The stored values, [H, W, 3] or [H, W, 1]; an indexed image has its indices as values."""
+def _decode(file: Path, *, as_color: bool = False, black_first: bool = False) -> np.ndarray:
+    """The stored values, [H, W, 3] or [H, W, 1]; an indexed image has its indices as values.
+
+    With `black_first`, what is black in an indexed image has the value 0, whatever its index.
+    """
     try:
         with Image.open(io.BytesIO(file.read_bytes())) as image:
             image.load()
-            if as_color or image.mode not in ("1", "L", "P", "I", "I;16"):
+            image = ImageOps.exif_transpose(image)
+            if black_first and image.mode == "P":
+                pixels = _by_brightness(image)
+            elif as_color or image.mode not in ("1", "L", "P", "I", "I;16"):
                 pixels = np.asarray(image.convert("RGB"))
             else:
                 pixels = np.asarray(image)[..., None]
@@ -126,6 +132,23 @@ def _decode(file: Path, *, as_color: bool) -> np.ndarray:
             f"{file} is in colour. It needs one of {', '.join(FILES)} with colours, {_FORM}."
         )
     return pixels[..., :1]
+
+
+def _by_brightness(image: Image.Image) -> np.ndarray:
+    """The grey levels of an indexed image; the indices where it has colours and none is black."""
+    colors, indices = np.asarray(image.convert("RGB")), np.asarray(image)[..., None]
+    if (colors == colors[..., :1]).all():
+        return colors[..., :1]
+    black = (colors == 0).all(axis=-1, keepdims=True)
+    if not black.any():
+        return indices
+    return np.where(black, 0, np.where(indices == 0, colors.max(axis=-1, keepdims=True), indices))
+
+
+def _is_head(cells: list[str]) -> bool:
+    """Whether a row of CSV names the columns."""
+    names = [cell.strip().lower() for cell in cells]
+    return names in (["r", "g", "b"], ["red", "green", "blue"], ["color"], ["value"])
 
 
 def _color(value) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from tfds_datasets import images
 from tfds_datasets.copies import group_lookalikes, join_groups, thumbnail
 from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
-from tfds_datasets.pairs import check_mask_size
+from tfds_datasets.pairs import check_mask_size, image_files
 
 # folder -> label; the good one first, then the types in the order of the mask ids
 FOLDERS = {
@@ -124,7 +124,9 @@ def find_images(root: Path) -> dict[str, Source]:
         )
     sources = {}
     for label, folder in enumerate(FOLDERS):
-        for file in sorted((root / folder / "Imgs").glob("[!.]*.jpg")):
+        for file in image_files(root / folder / "Imgs"):
+            if file.suffix.lower() == ".png":
+                continue  # a mask
             match, mask = FILE_NAME.match(file.name), file.with_suffix(".png")
             if match is None or not mask.is_file():
                 raise ValueError(

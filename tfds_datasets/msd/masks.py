@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tfds_datasets.features import GOOD, IGNORE
 from tfds_datasets.images import BrokenImageError
@@ -39,8 +39,7 @@ def read_values(file) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(file.read_bytes())) as image:
-            image.load()
-            values = _decode(image)
+            values = _decode(ImageOps.exif_transpose(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BrokenImageError(
             f"{file} is truncated or no image ({error}). Replace the file, or leave it out."

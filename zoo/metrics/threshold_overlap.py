@@ -40,13 +40,15 @@ class ThresholdOverlap:
         counts = segmentation.level_counts(levels, mask, len(self.thresholds))
         iou, dice = segmentation.iou(counts), segmentation.dice(counts)
         self._counts += counts
-        self._images += (defective, 1)
+        judged_pixels = int((mask != segmentation.IGNORE).sum())
+        judged = judged_pixels > 0
+        self._images += (defective, judged)
         self._sums += (
             iou * defective,
             dice * defective,
-            segmentation.nvidia_dice_mean(counts[None]),
+            segmentation.nvidia_dice_mean(counts[None]) * judged,
         )
-        self._judged_pixels += int((mask != segmentation.IGNORE).sum())
+        self._judged_pixels += judged_pixels
         return counts, iou, dice
 
     def index(self, threshold: float) -> int:
