@@ -55,8 +55,20 @@ def without_folders(document):
 
 
 def learnt_from(recipe: dict, environment: dict) -> list[str]:
-    """The data sets, name/config each, that weights know, as their run has noted."""
-    return environment.get("learnt_from") or [recipe["dataset"]]
+    """The data sets, name/config each, that weights know, as their run has noted.
+
+    Also `imagenet` or `weights/<file>`, which a backbone started from, `dtd`, whose textures were
+    painted, and `unknown` where a run that it started from has not noted any.
+    """
+    known = set(environment.get("learnt_from") or [recipe["dataset"]])
+    if recipe.get("start_from") and "learnt_from" not in environment:
+        known.add("unknown")
+    weights = recipe.get("builder_args", {}).get("weights")
+    if weights is not None:
+        known.add(weights if weights == "imagenet" else f"weights/{pathlib.PurePath(weights).name}")
+    if str(environment.get("textures", "")).startswith("dtd:"):
+        known.add("dtd")
+    return sorted(known)
 
 
 def float32_copy(model: keras.Model, recipe: dict) -> keras.Model:

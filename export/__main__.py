@@ -66,6 +66,12 @@ All flags: python -m export --helpfull"""
 def convert() -> None:
     if not RUN.value:
         raise ValueError("Flag --run must name one run directory or more, as in --run=runs/my_run.")
+    if FORMAT.value == "saved_model":
+        for flag in (PRECISION, IMAGE_SIZE, IMAGES):
+            if flag.present:
+                raise ValueError(
+                    f"Flag --{flag.name} is of other formats: name one, as in --format=onnx."
+                )
 
     from export.publish import publish  # takes seconds, since it imports TensorFlow
     from export.versions import version_paths
@@ -96,15 +102,17 @@ def _convert_to_other_format(run, stem) -> None:
         format=FORMAT.value,
         precision=PRECISION.value,
         image_size=_image_size(),
-        images=portable.read_images(IMAGES.value, recipe),
+        images=portable.read_images(IMAGES.value, recipe, _image_size()),
         calibration=publish.read_calibration(run),
     )
     print(
         f"{FORMAT.value} {PRECISION.value}: {stem.with_name(made['file'])}  {made['bytes']:,} bytes"
     )
+    agreement = made["agreement"]
     print(
-        f"  probabilities differ by up to {made['max_difference']:.2g}, marked pixels agree with "
-        f"an IoU of {made['agreement']:.4f}, on {made['compared_on']}"
+        f"  probabilities differ by up to {made['max_difference']:.2g}, marked pixels "
+        + ("there were none" if agreement is None else f"agree with an IoU of {agreement:.4f}")
+        + f", on {made['compared_on']}"
     )
     print("  {} ms an image of {}x{}".format(made["milliseconds"], *made["timed_at"]))
 

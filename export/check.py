@@ -14,6 +14,7 @@ from builders.predictions import defect_probability
 # far, so of lower precision it is the marked pixels that must agree; whether int8 is good enough
 # only true masks can tell, see `python -m zoo evaluate`.
 LARGEST_DIFFERENCE = {"float32": 1e-3, "float16": 1.0, "int8": 1.0}
+NOTHING_MARKED = 0.1  # largest difference of lower precision where neither marks a pixel
 LEAST_AGREEMENT = {"float32": 0.99, "float16": 0.9, "int8": 0.9}
 SIZE = (512, 512)  # of the images that are timed, where sizes are free
 SECONDS, LEAST_RUNS = 2.0, 5  # of the timing
@@ -46,7 +47,8 @@ def compare(expected: Iterable[Answers], found: Iterable[Answers], threshold: fl
       threshold: probability above which a pixel is marked.
 
     Returns:
-      `max_difference` of any probability, and `agreement`, the IoU of the marked pixels.
+      `max_difference` of any probability, and `agreement`, the IoU of the marked pixels; None
+      where neither marks any.
     """
     differences, both, either = [], 0, 0
     for right, answer in zip(expected, found):
@@ -58,16 +60,16 @@ def compare(expected: Iterable[Answers], found: Iterable[Answers], threshold: fl
         either += np.logical_or(*marked).sum()
     return {
         "max_difference": float(np.max(differences)),
-        "agreement": float(both / either) if either else 1.0,
+        "agreement": float(both / either) if either else None,
     }
 
 
 def agrees(figures: dict, precision: str) -> bool:
     """Whether `compare` found answers that may be published; NaN is none."""
-    return (
-        figures["max_difference"] <= LARGEST_DIFFERENCE[precision]
-        and figures["agreement"] >= LEAST_AGREEMENT[precision]
-    )
+    allowed, agreement = LARGEST_DIFFERENCE[precision], figures["agreement"]
+    if agreement is None:
+        return figures["max_difference"] <= min(allowed, NOTHING_MARKED)
+    return figures["max_difference"] <= allowed and agreement >= LEAST_AGREEMENT[precision]
 
 
 def timing(run: Callable, image: np.ndarray) -> dict:

@@ -10,6 +10,7 @@ Nothing is uploaded here: `lay_out` returns the commands of each hub that do it.
 """
 
 import pathlib
+import shlex
 import shutil
 import tarfile
 
@@ -48,7 +49,7 @@ def lay_out(
         raise ValueError(f"{handle} has the versions {published} in {modules_dir}, not {version}.")
     paths = version_paths(modules_dir, handle, version)
     manifest = read_manifest(modules_dir, handle, version)
-    known = run_dir.learnt_from(manifest, manifest["environment"])
+    known = manifest.get("learnt_from") or run_dir.learnt_from(manifest, manifest["environment"])
     licence = licences.of_weights(known)
     if licence is None:
         raise ValueError(
@@ -61,12 +62,14 @@ def lay_out(
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     others = other_formats(modules_dir, handle, version)
     with replacing(output_dir) as folder:
-        return HUBS[hub](manifest, paths, others, licence, owner, folder, output_dir)
+        return HUBS[hub](
+            {**manifest, "learnt_from": known}, paths, others, licence, owner, folder, output_dir
+        )
 
 
 def _kaggle(manifest, paths, others, licence, owner, folder, output_dir):
     family, _, name = manifest["handle"].rpartition("/")
-    model, variation = _slug(family), _slug(name)
+    model, variation, known = _slug(family), _slug(name), manifest["learnt_from"]
     page = paths["card"].read_text()
     folder.mkdir()
     write_json(
@@ -79,13 +82,13 @@ def _kaggle(manifest, paths, others, licence, owner, folder, output_dir):
             "isPrivate": True,
             "description": page,
             "publishTime": "",
-            "provenanceSources": manifest["dataset"],
+            "provenanceSources": ", ".join(known),
         },
     )
     frameworks = {"tensorFlow2": []}
     if lite := [file for file in others if ".tflite" in file.suffixes]:
         frameworks["tfLite"] = lite
-    commands = [f"kaggle models create -p {output_dir}"]
+    commands = [shlex.join(["kaggle", "models", "create", "-p", str(output_dir)])]
     for framework, files in frameworks.items():
         place = folder / framework / variation
         if framework == "tensorFlow2":
@@ -99,18 +102,20 @@ def _kaggle(manifest, paths, others, licence, owner, folder, output_dir):
                 "modelSlug": model,
                 "instanceSlug": variation,
                 "framework": framework,
-                "overview": f"Learnt from {manifest['dataset']}, {manifest['data_licence']}",
+                "overview": f"Learnt from {', '.join(known)}, {licences.of_images(known)}",
                 "usage": page,
                 "licenseName": licence[0],
                 "fineTunable": framework == "tensorFlow2",
-                "trainingData": [manifest["dataset"]],
+                "trainingData": known,
                 "modelInstanceType": "Unspecified",
                 "baseModelInstance": "",
                 "externalBaseModelUrl": "",
             },
         )
-        path = output_dir / framework / variation
-        commands.append(f"kaggle models variations create -p {path} -r tar")
+        path = str(output_dir / framework / variation)
+        commands.append(
+            shlex.join(["kaggle", "models", "variations", "create", "-p", path, "-r", "tar"])
+        )
     return commands
 
 
@@ -120,7 +125,8 @@ def _hugging_face(manifest, paths, others, licence, owner, folder, output_dir):
     template = templates().get_template("huggingface.md.j2")
     page = template.render(manifest=manifest, licence=licence[1], page=paths["card"].read_text())
     (folder / "README.md").write_text(page)
-    return [f"hf upload {owner}/{_slug(manifest['handle'])} {output_dir}"]
+    repository = f"{owner}/{_slug(manifest['handle'])}"
+    return [shlex.join(["hf", "upload", repository, str(output_dir)])]
 
 
 def _slug(name: str) -> str:

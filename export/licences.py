@@ -4,12 +4,16 @@
 _IMAGES = {
     "dagm2007": "CC BY 4.0",
     "dagm_synthetic": "CC0-1.0, made by this project",
+    "dtd": "DTD: for research only",
+    "imagenet": "ImageNet: for research only",
     "image_mask_folder": "that of your own images",
     "magnetic_tile": "none stated; for research only",
     "kolektor_sdd": "CC BY-NC-SA 4.0 (Visual Cognitive Systems Laboratory): no commercial use",
     "msd": "unclear, GPL-3.0 text beside it; for research only",
     "mvtec_ad": "CC BY-NC-SA 4.0 (MVTec Software GmbH): no commercial use",
     "neu_seg": "none stated; for research only",
+    "unknown": "unclear, of the run that this one started from",
+    "weights": "unclear, of a file of starting weights",
 }
 # Of weights: that of their images where it binds what is made of them. Name on Kaggle, name on
 # Hugging Face. Data sets that are not here have no clear licence.

@@ -97,34 +97,45 @@ def write(
     return description
 
 
-def read_images(patterns: list[str], recipe: dict) -> list[np.ndarray]:
+def read_images(
+    patterns: list[str], recipe: dict, size: tuple[int, int] | None = None
+) -> list[np.ndarray]:
     """Reads image files as a network sees them, evenly chosen and `MOST_IMAGES` at most.
 
     Args:
       patterns: PNG or JPEG files, or globs.
       recipe: of the network; its channels and image size.
+      size: (H, W) of the middle that is kept of larger images, where the network sees images at
+        their own size; None keeps `check.SIZE`.
 
     Returns:
       uint8 [H, W, C] each.
 
     Raises:
-      ValueError: a pattern matches no file.
+      ValueError: a pattern matches no file, or a file is truncated or neither PNG nor JPEG.
     """
     import tensorflow as tf
 
     from export.saved_model import decode
 
-    files = []
+    size, files = size or check.SIZE, []
     for pattern in patterns:
-        found = sorted(glob.glob(pattern, recursive=True))
+        found = [
+            file for file in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(file)
+        ]
         if not found:
             raise ValueError(f"Argument `images` must name image files. Received: {pattern}")
         files += found
-    images = []
+    channels, images = recipe["builder_args"]["image_shape"][2], []
     for file in files[:: max(1, -(-len(files) // MOST_IMAGES))]:
-        image = decode(tf.io.read_file(file), channels=recipe["builder_args"]["image_shape"][2])
+        try:
+            image = decode(tf.io.read_file(file), channels=channels)
+        except tf.errors.OpError as error:
+            raise ValueError(f"{file} is truncated or neither PNG nor JPEG.") from error
         if recipe["image_size"]:
             image = tf.image.resize(image, recipe["image_size"], method="area")
+        else:
+            image = _middle(image, [min(sides) for sides in zip(image.shape, size)])
         images.append(np.round(255 * image.numpy()).astype(np.uint8))
     return images
 
@@ -191,8 +202,12 @@ def _written(format, full, path, precision, batch) -> runtimes.Run:
 
 def _other_answer(format, precision, image_size, figures) -> str:
     fix = "" if image_size else " Some networks need a fixed size there: set --image_size."
+    agreement = figures["agreement"]
+    marked = (
+        "no pixel marked" if agreement is None else f"an IoU of {agreement:.4f} of those marked"
+    )
     return (
         f"{format} in {precision} answers otherwise than the model, by up to "
-        f"{figures['max_difference']:.2g} of a probability and with an IoU of the marked pixels of "
-        f"{figures['agreement']:.4f}, so nothing was written.{fix}"
+        f"{figures['max_difference']:.2g} of a probability and with {marked}, so nothing was "
+        f"written.{fix}"
     )

@@ -23,6 +23,7 @@ from export.versions import check_handle, published_versions, read_manifest, ver
 CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
 ENVIRONMENT_FILE = "environment.json"
+KNOWN_IMAGES_FILE = "known_images.json"
 LISTED_FIGURES = (
     "images",
     "defective",
@@ -48,7 +49,7 @@ def publish(
     Args:
       run_directory: a run directory; `recipe.json` names the module by `module`.
       modules_dir: the folder of all modules; made if missing.
-      version: number of the version, from 1. None means the newest one if it holds this run
+      version: number of the version, from 1. None means the newest one that holds this run
         already, else the next free one.
       weights: "float32" as they are, or "bfloat16" for float32 weights that are rounded to it, of
         which the archive is half as large. The figures are those of the run either way.
@@ -58,17 +59,19 @@ def publish(
 
     Raises:
       ValueError: the directory is no run directory, the recipe names no module, or the version
-        exists with other content.
+        exists with other content or unpublished.
     """
     if version is not None and version < 1:
         raise ValueError(f"Argument `version` must be 1 or more. Received: {version}")
     run = _read_run(pathlib.Path(run_directory), weights)
     handle = check_handle(run["recipe"].get("module"))
-    newest = max(published_versions(modules_dir, handle), default=0)
-    manifest = _published(modules_dir, handle, version or newest)
-    if manifest and manifest["content"] == run["content"]:
-        return manifest, False
-    if manifest and version:
+    published = sorted(published_versions(modules_dir, handle), reverse=True)
+    newest = max(published, default=0)
+    for number in [version] if version else published:
+        manifest = _published(modules_dir, handle, number)
+        if manifest and manifest["content"] == run["content"]:
+            return manifest, False
+    if version in published:
         raise ValueError(
             f"Argument `version` must be a free version: {handle}/{version} holds another run "
             f"and published versions never change. Use {newest + 1}. Received: {version}"
@@ -81,8 +84,13 @@ def publish(
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as staging:
         staged = {name: pathlib.Path(staging, path.name) for name, path in paths.items()}
         manifest = _write_files(run, staged, handle=handle, version=version)
-        if paths["module"].exists():  # left by an export that was killed between two renames
-            shutil.rmtree(paths["module"])
+        if paths["module"].exists():
+            if describe_folder(paths["module"]) != manifest["files"]:
+                raise ValueError(
+                    f"{paths['module']} is in the way, which is no published version: move it "
+                    "elsewhere, or take another number by --version."
+                )
+            shutil.rmtree(paths["module"])  # left by an export that was killed between two renames
         for name in ("module", "archive", "card", "manifest"):
             os.replace(staged[name], paths[name])
     return manifest, True
@@ -153,7 +161,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
     page_in_module.write_text(page)
     recipe = paths["card"].with_name(RECIPE_FILE)
     write_json(recipe, run["recipe"])
-    documents = [directory / name for name in (CALIBRATION_FILE, METRICS_FILE)]
+    documents = [directory / name for name in (CALIBRATION_FILE, METRICS_FILE, KNOWN_IMAGES_FILE)]
     thresholds = run["calibration"] or NOT_CALIBRATED
     saved_model.write(
         run["model"],
@@ -174,6 +182,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
         "weights": run["weights"],
         "parameters": run["model"].count_params(),
         "dataset": run["recipe"]["dataset"],
+        "learnt_from": learnt_from(run["recipe"], environment),
         "data_licence": licences.of_images(learnt_from(run["recipe"], environment)),
         "figures": {name: run["metrics"].get(name) for name in LISTED_FIGURES},
         **timing,

@@ -99,6 +99,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not all(path.resolve().is_relative_to(self.root) for path in paths.values()):
             return self.send_error(http.HTTPStatus.NOT_FOUND)  # a link that leads elsewhere
         if suffix is None:
+            if not paths["card"].is_file() or not paths["archive"].is_file():
+                return self.send_error(http.HTTPStatus.NOT_FOUND)
             text = paths["card"].read_text() + _files(self.root, handle, version)
             return self._send_page(f"{handle}/{version}", text)
         name, content_type = FILES.get(suffix, ("", "application/octet-stream"))

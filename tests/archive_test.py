@@ -140,6 +140,24 @@ def test_a_module_that_answers_otherwise_is_not_published(run, other_run, tmp_pa
     assert not published_versions(tmp_path, HANDLE) and not list(tmp_path.rglob("*.pb"))
 
 
+def test_what_is_no_version_is_not_replaced(run, tmp_path, quick_writer):
+    paths = version_paths(tmp_path, HANDLE, 1)
+    paths["module"].mkdir(parents=True)
+    (paths["module"] / "saved_model.pb").write_text("of somebody")
+    with pytest.raises(ValueError, match="no published version: move it elsewhere"):
+        publish(run, tmp_path)
+    assert (paths["module"] / "saved_model.pb").read_text() == "of somebody"
+    assert publish(run, tmp_path, version=2)[0]["version"] == 2
+
+
+def test_an_older_run_is_found_again(run, tmp_path, quick_writer):
+    publish(run, tmp_path)
+    _, written = publish(run, tmp_path, weights="bfloat16")
+    assert written
+    assert publish(run, tmp_path)[0]["version"] == 1
+    assert published_versions(tmp_path, HANDLE) == [1, 2]
+
+
 @pytest.mark.parametrize("at", ["module", "archive", "card", "manifest"])
 def test_interrupted_export_publishes_nothing(run, tmp_path, quick_writer, monkeypatch, at):
     replace = os.replace
@@ -197,6 +215,7 @@ def test_bad_arguments(run, tmp_path):
         ([], "python -m export convert --run="),
         (["upload"], "must be one of convert, package, serve. Received: upload"),
         (["convert"], "Flag --run must name one run directory"),
+        (["convert", "--run=a", "--precision=int8"], "--precision is of other formats: name one"),
         (["package", "--hub=kaggle"], "Give the flags --module, --owner, --output_dir as well"),
         (["serve", "--modules_dir=no such folder"], "must be a folder of modules"),
         (

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from tiny_run import RECIPE, tiny_run
 
+from builders import run_dir
 from builders.atomic import write_json
 from export import hubs, licences
 from export.publish import publish
@@ -77,7 +78,7 @@ def test_weights_of_images_without_a_clear_licence_stay_here(dataset, hub, modul
     paths = version_paths(folder, HANDLE, 1)
     paths["module"].parent.mkdir(parents=True)
     manifest = json.loads(version_paths(modules, HANDLE, 1)["manifest"].read_text())
-    write_json(paths["manifest"], {**manifest, "dataset": dataset, "data_licence": "none stated"})
+    write_json(paths["manifest"], {**manifest, "learnt_from": [dataset]})
     with pytest.raises(ValueError, match=f"learnt from {dataset}: .*for research only"):
         lay_out(folder, tmp_path / "upload", hub)
     assert not (tmp_path / "upload").exists()
@@ -91,10 +92,23 @@ def test_weights_of_images_without_a_clear_licence_stay_here(dataset, hub, modul
         (["dagm2007/class_1", "mvtec_ad/screw"], ("CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0")),
         (["mvtec_ad/screw", "neu_seg/strip"], None),
         (["of_a_user/one"], None),
+        (["dagm2007/class_1", "imagenet"], None),
     ],
 )
 def test_the_strictest_licence_holds(learnt_from, expected):
     assert licences.of_weights(learnt_from) == expected
+
+
+def test_what_weights_know_beside_their_data_set():
+    recipe = {"dataset": "dagm2007/class_1", "start_from": None, "builder_args": {}}
+    assert run_dir.learnt_from(recipe, {}) == ["dagm2007/class_1"]
+    backbone = {**recipe, "builder_args": {"weights": "/home/me/edges.weights.h5"}}
+    assert run_dir.learnt_from(backbone, {}) == ["dagm2007/class_1", "weights/edges.weights.h5"]
+    painted = {"learnt_from": ["mvtec_ad/screw"], "textures": "dtd:/home/me/dtd"}
+    assert run_dir.learnt_from(recipe, painted) == ["dtd", "mvtec_ad/screw"]
+    started = {**recipe, "start_from": "runs/before"}
+    assert "unknown" in run_dir.learnt_from(started, {})
+    assert run_dir.learnt_from(started, {"learnt_from": ["a/b"]}) == ["a/b"]
 
 
 def test_a_student_of_other_images_has_their_licence(modules, tmp_path):
@@ -103,11 +117,8 @@ def test_a_student_of_other_images_has_their_licence(modules, tmp_path):
     shutil.copytree(modules, folder)
     paths = version_paths(folder, HANDLE, 1)
     manifest = json.loads(paths["manifest"].read_text())
-    known = {**manifest["environment"], "learnt_from": ["mvtec_ad/screw"]}
-    write_json(
-        paths["manifest"],
-        {**manifest, "dataset": "image_mask_folder/grey", "environment": known},
-    )
+    known = {"dataset": "image_mask_folder/grey", "learnt_from": ["mvtec_ad/screw"]}
+    write_json(paths["manifest"], manifest | known)
     lay_out(folder, tmp_path / "upload", "huggingface")
     page = (tmp_path / "upload/README.md").read_text()
     assert page.startswith("---\nlicense: cc-by-nc-sa-4.0\n")

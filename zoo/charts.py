@@ -103,7 +103,7 @@ def bar_chart(
         for position, interval in zip(where, whiskers.get(name, [])):
             if interval is not None:
                 axes.plot(interval, [position] * 2, color=TEXT, linewidth=1.2, marker="|")
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names, parse_math=False)  # "$" is a letter
     axes.invert_yaxis()
     axes.set_xlim(0.0, 1.02)
     return _svg(axes, title, legend=True)

@@ -4,6 +4,7 @@ An epoch's order, crops and augmentation depend on the seed and the number of th
 resumed run sees what an unbroken one would have seen.
 """
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ from zoo.recipe import Recipe
 CROP_NUMBERS = 5  # random numbers that place one crop
 MASK_ONLY = {"mask_logits": 1}  # what most models learn
 EVALUATION_PIXELS = 2**20  # whole images of one size are batched up to this many pixels
+WAITING_PIXELS = 2**25  # of images of all sizes that wait for others of theirs
 
 
 def training_batches(
@@ -90,20 +92,35 @@ def training_batches(
 
 
 def same_size_batches(examples: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches of whole images of one size each, as many as hold about a million pixels."""
+    """Batches of whole images of one size each, as many as hold about a million pixels.
 
-    def size_key(example):
-        shape = tf.shape(example["image"], out_type=tf.int64)
-        return shape[0] * 2**32 + shape[1]
+    Images wait for others of their size, unless all that wait hold more than `WAITING_PIXELS`.
+    """
 
-    def batch_size(key):
-        return tf.maximum(EVALUATION_PIXELS // ((key // 2**32) * (key % 2**32)), 1)
+    def batches():
+        waiting, pixels = {}, 0
+        for example in examples.as_numpy_iterator():
+            size = example["image"].shape[:2]
+            area = math.prod(size)
+            waiting.setdefault(size, []).append(example)
+            pixels += area
+            if (len(waiting[size]) + 1) * area > EVALUATION_PIXELS:
+                pixels -= len(waiting[size]) * area
+                yield _stacked(waiting.pop(size))
+            elif pixels > WAITING_PIXELS:
+                yield from map(_stacked, waiting.values())
+                waiting, pixels = {}, 0
+        yield from map(_stacked, waiting.values())
 
-    return examples.group_by_window(
-        size_key,
-        lambda key, window: window.batch(batch_size(key)),
-        window_size_func=batch_size,
-    )
+    signature = {
+        key: tf.TensorSpec([None, *spec.shape], spec.dtype)
+        for key, spec in examples.element_spec.items()
+    }
+    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(1)
+
+
+def _stacked(examples: list[dict]) -> dict:
+    return {key: np.stack([example[key] for example in examples]) for key in examples[0]}
 
 
 def validation_batches(

@@ -200,13 +200,24 @@ def _from_module(source: str, modules_dir) -> Predictor:
             f"python -m zoo list. Received: {source}"
         )
     module = tf.saved_model.load(str(folder))
+    if "serve_uint8" not in module.signatures or not hasattr(module, "recipe"):
+        raise ValueError(
+            f"{source} must be a module that `python -m export convert` wrote: it has no signature "
+            "serve_uint8, or no recipe."
+        )
     serve = module.signatures["serve_uint8"]
 
     def predict(images):
         return _answers(serve(image=tf.constant(images)))
 
     predict.module = module  # its variables live only as long as it does
-    return Predictor(predict, _asset(module, "recipe"), _asset(module, "calibration"))
+    known = _asset(module, "known_images")
+    return Predictor(
+        predict,
+        _asset(module, "recipe"),
+        _asset(module, "calibration"),
+        frozenset(known) if known else None,
+    )
 
 
 def _asset(module, name: str) -> dict:
