@@ -168,6 +168,26 @@ def pad_to_multiple(image, multiple: int):
     return PadToMultiple(multiple, dtype="float32", name="pad")(image)
 
 
+def normalize_image(image, multiple: int, *, standardize: bool):
+    """Brings a symbolic image [B, H, W, C] in [0, 1] to what a network learns from, padded.
+
+    Args:
+      image: the input of a network.
+      multiple: what height and width shall be a multiple of.
+      standardize: bring each image to mean 0 and standard deviation 1 over all its pixels, so that
+        brightness and contrast say nothing: a faint texture is not learnt without. Else [-1, 1].
+
+    Returns:
+      It, after a layer named `normalize`.
+    """
+    if not standardize:
+        padded = pad_to_multiple(image, multiple)
+        return layers.Rescaling(2.0, offset=-1.0, name="normalize")(padded)
+    whole_image = {"center": False, "scale": False, "epsilon": 1e-6, "dtype": "float32"}
+    normalize = layers.GroupNormalization(1, name="normalize", **whole_image)
+    return pad_to_multiple(normalize(image), multiple)
+
+
 def crop_like(padded, image, name="mask_logits_crop"):
     """Undoes `pad_to_multiple` on an output [B, H', W', K], given the image before padding."""
     if padded.shape[1:3] == image.shape[1:3] and None not in image.shape[1:3]:

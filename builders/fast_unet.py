@@ -17,6 +17,7 @@ def fast_unet(
     base_filters: int = 32,
     refine_filters: int = 4,
     normalization: str | None = None,
+    standardize: bool = False,
 ) -> keras.Model:
     """Builds FastUNet: a U-Net at a half or a quarter of the image's size, refined at the full one.
 
@@ -34,6 +35,7 @@ def fast_unet(
       base_filters: filters of the first two levels; each of the three below doubles them.
       refine_filters: filters at the full size of the image; 0 for no refinement.
       normalization: "batch", "group" or None.
+      standardize: see `blocks.normalize_image`.
 
     Returns:
       A model from `image` [B, H, W, C] in [0, 1] to a dict of `mask_logits` [B, H, W, K].
@@ -56,8 +58,8 @@ def fast_unet(
 
     # === Stem: a kernel as large as its stride folds each block by itself ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    padded = blocks.pad_to_multiple(image, stem_stride * 2 ** (len(WIDTHS) - 1))
-    full = layers.Rescaling(2.0, offset=-1.0, name="normalize")(padded)
+    multiple = stem_stride * 2 ** (len(WIDTHS) - 1)
+    full = blocks.normalize_image(image, multiple, standardize=standardize)
     x = layers.Conv2D(base_filters, stem_stride, strides=stem_stride, name="stem_fold")(full)
 
     # === Encoder ===

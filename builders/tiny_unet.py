@@ -39,8 +39,7 @@ def tiny_unet(
       kernel_initializer: name of a Keras initializer, of every kernel.
       weight_decay: factor d of a loss d/2 * ||v||^2 over every kernel and bias v, as the original
         has it.
-      standardize: bring every image to mean 0 and standard deviation 1 over all its pixels, in
-        place of the original's [-1, 1]: faint textures are not learnt without.
+      standardize: see `blocks.normalize_image`; the original has it not.
 
     Returns:
       A model from `image` [B, H, W, C] in [0, 1] to a dict of `mask_logits` [B, H, W, K].
@@ -76,13 +75,7 @@ def tiny_unet(
 
     # === Encoder ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    if standardize:
-        normalize = layers.GroupNormalization(
-            1, epsilon=1e-6, center=False, scale=False, name="normalize", dtype="float32"
-        )
-    else:
-        normalize = layers.Rescaling(2.0, offset=-1.0, name="normalize", dtype="float32")
-    x = blocks.pad_to_multiple(normalize(image), 16)
+    x = blocks.normalize_image(image, 16, standardize=standardize)
     skips = []
     for name, filters in zip(("stem", "down1", "down2", "down3"), (stem, *widths)):
         x = conv(x, filters, f"{name}_conv1")

@@ -76,9 +76,10 @@ def test_every_weight_learns(name):
     assert still == (moving if name == "transfusion" else [])
 
 
-def test_standardized_images_have_no_brightness_and_no_contrast():
+@pytest.mark.parametrize("name", ["tiny_unet", "fast_unet"])
+def test_standardized_images_have_no_brightness_and_no_contrast(name):
     keras.utils.set_random_seed(0)
-    model = builders.build("tiny_unet", image_shape=(None, None, 1), standardize=True)
+    model = builders.build(name, image_shape=(None, None, 1), standardize=True)
     image = np.stack([random_image(45, 61, 1), 0.2 + 0.1 * random_image(45, 61, 1, seed=1)])
     normalized = ops.convert_to_numpy(model.get_layer("normalize")(image))
     np.testing.assert_allclose(normalized.mean(axis=(1, 2, 3)), 0.0, atol=1e-5)
