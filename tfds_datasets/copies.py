@@ -5,9 +5,11 @@ difference hashes, down to a correlation of 0.38. So whole thumbnails are compar
 mirrored in all eight ways, since data sets are enlarged by exactly that.
 """
 
+import collections
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from absl import logging
 from PIL import Image
 from scipy import sparse
 from scipy.sparse import csgraph
@@ -34,6 +36,24 @@ def thumbnail(image: np.ndarray, side: int = SIDE) -> np.ndarray:
     """Shrinks uint8 [H, W, C] to a grey float32 [side, side], by averages that mirror exactly."""
     grey = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("L")
     return np.asarray(grey.resize((side, side), Image.Resampling.BILINEAR), np.float32)
+
+
+def warn_of_torn(groups: Mapping[str, str], split_of: Mapping[str, str]) -> None:
+    """Names the images of groups that official splits have torn apart.
+
+    Args:
+      groups: the name of its group, by the image's name.
+      split_of: the split of each image.
+    """
+    splits = collections.defaultdict(set)
+    for name, group in groups.items():
+        splits[group].add(split_of[name])
+    if torn := [name for name, group in groups.items() if len(splits[group]) > 1]:
+        logging.warning(
+            "These images of train and test are copies of each other, which makes every result on "
+            "test look better than it is: %s",
+            ", ".join(sorted(torn)),
+        )
 
 
 def group_lookalikes(thumbnails: Mapping[str, np.ndarray]) -> dict[str, str]:

@@ -53,8 +53,12 @@ def find_images(patterns: Iterable[str], output_dir: pathlib.Path) -> dict:
 
 
 def _images_below(folder: pathlib.Path, output_dir: pathlib.Path) -> dict:
-    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    return {file: folder for file in files if _is_image(file, output_dir)}
+    files, known = [], set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        known.add(os.path.realpath(parent))
+        folders[:] = [f for f in folders if os.path.realpath(os.path.join(parent, f)) not in known]
+        files += [pathlib.Path(parent, name) for name in names]
+    return {file: folder for file in sorted(files) if _is_image(file, output_dir)}
 
 
 def _is_image(file: pathlib.Path, output_dir: pathlib.Path) -> bool:

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
-from tfds_datasets.copies import COPY_SIDE, group_copies, thumbnail
+from tfds_datasets.copies import COPY_SIDE, group_copies, thumbnail, warn_of_torn
 from tfds_datasets.features import (
     GOOD,
     IGNORE,
@@ -156,15 +156,7 @@ class Builder(ManualBuilder):
         counts = collections.Counter((split_of[n], label) for n, label in scanned.labels.items())
         for (split, label), count in sorted(counts.items()):
             logging.info("%s: %d images of %s", split, count, [GOOD, *types][label])
-        splits = collections.defaultdict(set)
-        for name, group in groups.items():
-            splits[group].add(split_of[name])
-        if torn := [name for name, group in groups.items() if len(splits[group]) > 1]:
-            logging.warning(
-                "These images of train and test are copies of each other, which makes every "
-                "result on test look better than it is: %s",
-                ", ".join(sorted(torn)),
-            )
+        warn_of_torn(groups, split_of)
 
     def _note_manifest(self, manifest: Mapping[str, dict], split_of: dict[str, str]) -> None:
         """Notes where images and masks come from, and how many test images are known."""

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
-from tfds_datasets.copies import group_lookalikes, thumbnail
+from tfds_datasets.copies import group_lookalikes, thumbnail, warn_of_torn
 from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.msd import masks
@@ -137,15 +137,7 @@ class Builder(ManualBuilder):
                 )
             if any(there.values()) and not all(there.values()):
                 logging.warning("One split has no image of %s: %s", type_, there)
-        splits = collections.defaultdict(set)
-        for name, group in groups.items():
-            splits[group].add(split_of[name])
-        if torn := [name for name, group in groups.items() if len(splits[group]) > 1]:
-            logging.warning(
-                "The official lists put these copies of each other into train and test, which "
-                "makes every result on test look better than it is: %s",
-                ", ".join(sorted(torn)),
-            )
+        warn_of_torn(groups, split_of)
 
     def _generate_examples(
         self, sources: Mapping[str, Source], folds: Mapping[str, int], types: Mapping[int, int]

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
-from tfds_datasets.copies import COPY_SIDE, group_copies, thumbnail
+from tfds_datasets.copies import COPY_SIDE, group_copies, thumbnail, warn_of_torn
 from tfds_datasets.features import GOOD, assign_folds, example_features
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.mvtec_ad.categories import DEFECT_TYPES, GREY
@@ -88,6 +88,7 @@ class Builder(ManualBuilder):
                 thumbnails[name] = thumbnail(image, COPY_SIDE)
         groups = group_copies(thumbnails)
         self.info.metadata["copies"] = len(groups) - len(set(groups.values()))
+        warn_of_torn(groups, {n: split for split, sources in splits.items() for n in sources})
         return groups
 
     def _generate_examples(

@@ -3,19 +3,28 @@
 import collections
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_datasets import images
-from tfds_datasets.copies import group_lookalikes, thumbnail
+from tfds_datasets.copies import group_lookalikes, thumbnail, warn_of_torn
 from tfds_datasets.features import assign_folds, example_features, largest_type
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.pairs import check_mask_size, find_pairs
 
 DEFECT_TYPES = ("inclusion", "patches", "scratches")  # in the order of the mask ids 1, 2, 3
 SPLITS = {"train": "training", "test": "test"}  # split -> folder
+
+
+class Scanned(NamedTuple):
+    """What the first look at a split found: files, label ids and thumbnails by the image's name."""
+
+    files: dict[str, tuple[Path, Path]]
+    labels: dict[str, int]
+    thumbnails: dict[str, np.ndarray]
 
 
 class Builder(ManualBuilder):
@@ -40,30 +49,37 @@ class Builder(ManualBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         root = Path(dl_manager.manual_dir)
-        found = {
-            split: self._generate_examples(root, folder)
-            for split, folder in SPLITS.items()
-            if (root / "images" / folder).is_dir()
-        }
-        if "train" not in found:
+        folders = {s: name for s, name in SPLITS.items() if (root / "images" / name).is_dir()}
+        if "train" not in folders:
             raise ValueError(
                 f"{root} must hold images/training of NEU-Seg.\n{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             )
-        return found
+        scanned = {split: self._scan(root, folder) for split, folder in folders.items()}
+        if len(scanned) > 1:
+            _warn_of_copies(scanned)
+        return {
+            split: self._generate_examples(folders[split], found)
+            for split, found in scanned.items()
+        }
 
-    def _generate_examples(self, root: Path, folder: str) -> Iterator[tuple[str, dict]]:
+    def _scan(self, root: Path, folder: str) -> Scanned:
+        """Reads all of a split once."""
         files = find_pairs(root / "images" / folder, root / "annotations" / folder)
         if not files:
             raise ValueError(
                 f"{root / 'images' / folder} and {root / 'annotations' / folder} hold no images. "
                 "Put those of NEU-Seg there, or take the folders away."
             )
-        labels, thumbnails = {}, {}
+        scanned = Scanned(files, {}, {})
         for name, (image_file, mask_file) in files.items():
             with self.skipping(f"{folder}/{name}"):
                 small = thumbnail(images.read_image(image_file))
-                labels[name] = largest_type(read_mask(mask_file), len(DEFECT_TYPES))
-                thumbnails[name] = small
+                scanned.labels[name] = largest_type(read_mask(mask_file), len(DEFECT_TYPES))
+                scanned.thumbnails[name] = small
+        return scanned
+
+    def _generate_examples(self, folder: str, scanned: Scanned) -> Iterator[tuple[str, dict]]:
+        files, labels, thumbnails = scanned
         groups = group_lookalikes(thumbnails)
         sizes = collections.Counter(groups.values())
         self.info.metadata["copies"][folder] = len(groups) - len(sizes)
@@ -83,6 +99,14 @@ class Builder(ManualBuilder):
                     "fold": folds[name],
                 },
             )
+
+
+def _warn_of_copies(scanned: dict[str, Scanned]) -> None:
+    split_of, thumbnails = {}, {}
+    for split, found in scanned.items():
+        for name, small in found.thumbnails.items():
+            split_of[f"{split}/{name}"], thumbnails[f"{split}/{name}"] = split, small
+    warn_of_torn(group_lookalikes(thumbnails), split_of)
 
 
 def read_mask(file: Path) -> np.ndarray:
