@@ -41,6 +41,12 @@ def command(*arguments, cwd) -> subprocess.CompletedProcess:
         (("calibrate", "--source=maps"), "Flag --output_dir is needed"),
         (("review", "--source=none"), "must have a manifest.jsonl"),
         (("train", "--dataset=x"), "train does not read the flag --dataset, which belongs to"),
+        (("evaluate", "--source=m", "--ground_truth=g", "--split=x"), "--split: saved maps, with"),
+        (("evaluate", "--source=m", "--layout=loco"), "--layout: is of saved maps: give their"),
+        (
+            ("predict", "--source=s", "--images=i", "--output_dir=o", "--tile_size=x"),
+            "must be height,width or",
+        ),
         (("list", "--noresume"), "does not read the flag --resume, which belongs to train."),
     ],
 )
@@ -56,6 +62,18 @@ def test_help_of_a_command_shows_its_own_flags(tmp_path):
     assert result.returncode == 0
     assert result.stdout.startswith("  predict    masks, overlays")
     assert "--images: Image files" in result.stdout and "--epochs" not in result.stdout
+
+
+def test_results_of_a_run_stay(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/recipe.json").write_text("{}")
+    refused = command("evaluate", "--source=x", "--output_dir=run", cwd=tmp_path)
+    assert "--output_dir must not be a run directory" in refused.stderr
+
+
+@pytest.mark.parametrize("name", {**commands.COMMANDS, **teacher_commands.COMMANDS})
+def test_every_flag_of_a_command_is_defined(name):
+    assert command(name, "--help", cwd=".").returncode == 0
 
 
 def test_usage_explains_every_command():
@@ -111,6 +129,10 @@ def test_saved_maps_from_calibration_to_report(tmp_path):
     assert metrics["au_pro@0.05"] == metrics["image_auroc"] == 1
     assert "alpha = 0.1, n = 20 good images" in metrics["threshold_source"]
     assert (tmp_path / "out" / "report.html").is_file()
+    assert metrics["seen"] is False
+    known = ("--source=maps/validation", "--ground_truth=maps/validation", "--layout=folder")
+    done = command("evaluate", *known, *options, cwd=tmp_path)
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["seen"] is True
     refused = command("calibrate", *maps, "--output_dir=cheat", cwd=tmp_path)
     assert refused.returncode == 2 and "must hold no test image" in refused.stderr
     assert not (tmp_path / "cheat").exists()

@@ -227,3 +227,13 @@ def test_many_pixels_are_counted_in_bins(monkeypatch):
         assert 0 < metrics["bounds"][key] < 1
         assert abs(metrics[key] - exact[key]) <= metrics["bounds"][key]
     assert exact["bounds"] == {}
+
+
+def test_a_defect_that_its_mask_forgot_has_no_overlap():
+    """A model that marks nothing would be right about it."""
+    forgotten = sample("b", "dent", mask=np.zeros((4, 4), np.uint8), score=0.9)
+    metrics, *_ = evaluate([sample("a", "dent"), forgotten], calibration=CALIBRATION)
+    alone, *_ = evaluate([sample("a", "dent")], calibration=CALIBRATION)
+    assert metrics["defective"] == 2 and metrics["masked"] == 1
+    for key in ("defect_iou", "defect_dice", "hit_rate", "boundary_f1"):
+        assert metrics[key] == alone[key]

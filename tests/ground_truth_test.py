@@ -132,3 +132,11 @@ def test_loco_channels_have_one_size_and_no_threshold(tmp_path):
         ground_truth.read_truth(item)
     with pytest.raises(ValueError, match="`ground_truth_threshold` must be None in MVTec LOCO"):
         ground_truth.read_truth(item, ground_truth_threshold=3)
+
+
+def test_size_of_a_turned_photograph(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(np.zeros((10, 20), np.uint8)).save(tmp_path / "good.jpg", exif=turned)
+    item = MapFile("good/a.npy", tmp_path / "a.npy", "good", (), tmp_path / "good.jpg")
+    assert ground_truth.truth_shape(item) == (20, 10)

@@ -10,6 +10,7 @@ from image_mask_folder_test import SIZE, make_image, make_mask
 from made_archives import build, examples, save
 from PIL import Image
 
+from tfds_datasets import images
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 
 ROTATED = Image.Exif()
@@ -85,3 +86,19 @@ def test_a_mask_of_the_stored_size_does_not_fit_a_rotated_photo(tmp_path):
     message = r"must have the size of its image, \(32, 24\). Received: \(24, 32\)"
     with pytest.raises(ValueError, match=message):
         build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+
+
+def test_values_of_12_bits_are_warned_of(tmp_path, caplog):
+    grey = np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(grey).save(tmp_path / "camera.png")
+    with caplog.at_level("WARNING"):
+        assert images.read_image(tmp_path / "camera.png").max() == 16
+    assert "no value above 4080: such images become almost black" in caplog.text
+
+
+def test_the_first_page_is_read_alone(tmp_path, caplog):
+    pages = [Image.fromarray(np.full((4, 4), value, np.uint8)) for value in (7, 9)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    with caplog.at_level("WARNING"):
+        assert (images.read_image(tmp_path / "pages.tif") == 7).all()
+    assert "has 2 pages" in caplog.text

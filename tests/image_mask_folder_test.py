@@ -10,6 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 from made_archives import build, examples, save
 
+from tfds_datasets.image_mask_folder import image_mask_folder_dataset_builder as folder_builder
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 from zoo import datasets
 
@@ -283,3 +284,15 @@ def test_parts_in_one_pose_are_dealt_to_all_folds(tmp_path):
     assert builder.info.metadata["copies"] == 0
     rows = [row for split in ("train", "test") for row in examples(builder, split)]
     assert np.bincount([row["fold"] for row in rows]).tolist() == [4] * 10
+
+
+@pytest.mark.parametrize(
+    "folders, message",
+    [(("good", "defect"), "images and also good, defect"), (("train",), "train and also images")],
+)
+def test_images_of_a_second_layout_are_not_lost(folders, message, tmp_path):
+    make_folder(tmp_path, count=4)
+    for name in folders:
+        save(tmp_path / name / "1.png", make_image(1))
+    with pytest.raises(ValueError, match=message):
+        folder_builder.find_images(tmp_path)

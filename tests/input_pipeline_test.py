@@ -195,3 +195,25 @@ def test_memory_is_counted_image_by_image(keep, tmp_path, monkeypatch):
     assert found.buffer == (training_streams.SHUFFLE_EXAMPLES if keep else 4 // len(found.streams))
     images = [example["image"].shape for part in found.streams for example in part]
     assert len(images) == datasets.count_labels(builder, "train", recipe.training_folds).sum()
+
+
+def test_images_of_many_sizes_do_not_fill_memory(monkeypatch):
+    monkeypatch.setattr(input_pipeline, "EVALUATION_PIXELS", 100)
+    monkeypatch.setattr(input_pipeline, "WAITING_PIXELS", 60)
+    read = []
+
+    def examples():
+        for side in (5, 6, 5, 5, 5, 12, 3):
+            read.append(side)
+            yield {"image": np.zeros((side, side, 1), np.uint8), "label": side}
+
+    signature = {
+        "image": tf.TensorSpec([None, None, 1], tf.uint8),
+        "label": tf.TensorSpec([], tf.int64),
+    }
+    dataset = tf.data.Dataset.from_generator(examples, output_signature=signature)
+    batches = input_pipeline.same_size_batches(dataset)
+    labels = [batch["label"].tolist() for batch in batches.as_numpy_iterator()]
+    # 25 + 36 pixels, and 3 * 25, are too many to wait; 12 * 12 fill a batch of their own.
+    assert labels == [[5], [6], [5, 5, 5], [12], [3]]
+    assert [side for batch in labels for side in batch] == read

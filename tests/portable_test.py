@@ -9,7 +9,7 @@ from PIL import Image
 import builders
 from builders import runtimes
 from builders.predictions import predictions
-from export import FORMATS, portable, writers
+from export import FORMATS, check, portable, writers
 from zoo.predictor import load_predictor
 
 for package in ("ai_edge_litert", "onnx", "onnxruntime", "openvino", "tf2onnx"):
@@ -146,3 +146,27 @@ def test_images_are_read_as_the_network_sees_them(tmp_path):
     assert portable.read_images([], recipe) == []
     with pytest.raises(ValueError, match=r"must name image files\. Received: nowhere"):
         portable.read_images(["nowhere"], recipe)
+
+
+def test_nothing_marked_is_no_agreement():
+    """A file that answers 0 everywhere would pass where the model marks nothing, too."""
+    model = [{"mask": np.full((1, 4, 4, 1), 0.3), "score": np.array([0.3])}]
+    wrong = [{"mask": np.zeros((1, 4, 4, 1)), "score": np.array([0.0])}]
+    figures = check.compare(model, wrong, 0.5)
+    assert figures["agreement"] is None and not check.agrees(figures, "int8")
+    assert check.agrees(check.compare(model, model, 0.5), "float32")
+
+
+def test_images_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    (tmp_path / "folder").mkdir()
+    recipe = {"builder_args": {"image_shape": [None, None, 1]}, "image_size": None}
+    with pytest.raises(ValueError, match=r"broken\.png is truncated or neither PNG nor JPEG"):
+        portable.read_images([str(tmp_path / "*.png")], recipe)
+    with pytest.raises(ValueError, match="must name image files"):
+        portable.read_images([str(tmp_path / "folder")], recipe)
+    Image.fromarray(np.arange(700, dtype=np.uint16).astype(np.uint8)[None].repeat(600, 0)).save(
+        tmp_path / "large.png"
+    )
+    (large,) = portable.read_images([str(tmp_path / "large.png")], recipe)
+    assert large.shape == (*check.SIZE, 1)

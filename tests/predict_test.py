@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import pictures, predict
+from zoo import image_files, pictures, predict
 from zoo.predictor import index_mask
 
 
@@ -229,3 +229,14 @@ def test_other_wrong_arguments(tmp_path):
         predict.predict_files(predictor(), [], tmp_path)
     with pytest.raises(ValueError, match="`batch_size` must be at least 1"):
         predict.predict_files(predictor(), [tmp_path], tmp_path, batch_size=0)
+
+
+def test_linked_folders_are_read_once(tmp_path):
+    save = Image.fromarray(np.zeros((4, 4), np.uint8)).save
+    for folder in ("in", "elsewhere"):
+        (tmp_path / folder).mkdir()
+        save(tmp_path / folder / f"{folder}.png")
+    (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in/loop").symlink_to(tmp_path / "in")
+    found = image_files.find_images([str(tmp_path / "in")], tmp_path / "out")
+    assert [file.name for file in found] == ["in.png", "elsewhere.png"]

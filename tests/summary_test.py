@@ -182,3 +182,14 @@ def test_page_shows_what_a_longer_training_of_a_teacher_brings():
     results += [json.loads(path.read_text()) for path in folder.glob("transfusion-*.json")]
     assert result_tables.teacher_table(results) in page
     assert {result["training_steps"][0] for result in results} == {1000, 4000}
+
+
+def test_what_is_no_other_seed_is_refused(tmp_path):
+    run = make_run(tmp_path / "a", 0, 0.5)
+    with pytest.raises(ValueError, match=r"a seed each\. Received: \[0, 0\]"):
+        summary.summarize([run, run])
+    other = make_run(tmp_path / "b", 1, 0.5)
+    metrics = json.loads((other / "metrics.json").read_text())
+    (other / "metrics.json").write_text(json.dumps({**metrics, "images": 5}))
+    with pytest.raises(ValueError, match="measured on the same images"):
+        summary.summarize([run, other])

@@ -69,13 +69,13 @@ def predictor_of(options, source: str, *, calibration=None, tile_size=None):
     from zoo.predictor import at_size, load_predictor
     from zoo.tiling import by_tiles, learnt_masks
 
+    given = options.tile_size is not None
+    tile_size = _tile_size(options.tile_size) if given else tile_size
     predictor = load_predictor(source, options.modules_dir)
     image_size = predictor.recipe.get("image_size")
     if calibration is not None:
         predictor = predictor._replace(calibration=calibration)
-    if options.tile_size is not None:
-        tile_size = _tile_size(options.tile_size)
-    elif image_size or not learnt_masks(predictor):
+    if not given and (image_size or not learnt_masks(predictor)):
         tile_size = None
     if tile_size is not None:
         predictor = by_tiles(predictor, tile=tile_size, overlap=options.tile_overlap)
