@@ -50,9 +50,11 @@ _SMALL = {
 _WIDER_CROPS = {"crop_size": (192, 192)}
 _NEED_WIDER_CROPS = (2, 6)
 
-# Class 9 is faint: TinyUNet, which does not normalise its features, learnt nothing of it from
-# [0, 1], and 0.50 of the training crops within 300 steps from images of mean 0 and deviation 1.
+# Class 9 is faint. As they come, TinyUNet learns nothing of its images; brought to mean 0 and
+# deviation 1 each, its validation IoU is 0.66, and FastUNet's rises from 0.60 to 0.61. On class 4
+# they lower it, from 0.57 to 0.47 and from 0.75 to 0.53.
 _FAINT = (9,)
+_STANDARDIZE = ("tiny_unet", "fast_unet")
 
 # What folds blocks of pixels sees as much of the surface in larger crops as fast.
 _LARGE_CROPS = {"crop_size": (256, 256)}
@@ -74,11 +76,11 @@ _ARGS = {
 def _recipes(builder, number, changes, mask_feature):
     default = _DEFAULT | changes | {"mask_feature": mask_feature}
     default["builder_args"] = default["builder_args"] | _ARGS[builder]
+    if "crop_size" in default and number in _FAINT and builder in _STANDARDIZE:
+        default["builder_args"] |= {"standardize": True}
     if builder == "tiny_unet":
         if "crop_size" in default and number in _NEED_WIDER_CROPS:
             default |= _WIDER_CROPS
-        if "crop_size" in default and number in _FAINT:
-            default["builder_args"] = default["builder_args"] | {"standardize": True}
         return {"default": default, "nvidia": _NVIDIA | {"mask_feature": mask_feature}}
     if "crop_size" in default:
         default |= _LARGE_CROPS | (_LONG if builder == "fast_unet" else {})
