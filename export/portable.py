@@ -188,7 +188,9 @@ def _written(format, full, path, precision, batch) -> runtimes.Run:
     """Writes a file and loads it."""
     try:
         WRITERS[format, precision](full, path, batch)
-        return runtimes.load(path, precision)
+        run = runtimes.load(path, precision)
+        run(batch[:1])  # some fail no sooner
+        return run
     except ImportError as error:
         raise ValueError(f"Format {format} needs packages: pip install {PACKAGES}") from error
     except ValueError:

@@ -152,6 +152,7 @@ def test_trained_networks_agree_with_their_tiles(builder, arguments, overlap, to
 def test_labels_average_without_touching_the_mask():
     assert not tiling.averages_images(builders.build("micro_segmentor", num_labels=3))
     assert tiling.averages_images(builders.build("unet", normalization="group", base_filters=4))
+    assert tiling.averages_images(builders.build("fast_unet", standardize=True))
 
 
 def test_labels_of_whole_images_have_no_tiles():

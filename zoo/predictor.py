@@ -138,8 +138,8 @@ def _from_file(path) -> Predictor:
             height, width = size
             raise ValueError(
                 f"{path} takes images of {height}x{width} pixels alone. Received: "
-                f"{images.shape[1]}x{images.shape[2]}. Larger ones can be cut into tiles: "
-                f"--tile_size={height},{width}"
+                f"{images.shape[1]}x{images.shape[2]}. Where both sides are at least that long, "
+                f"--tile_size={height},{width} cuts an image into tiles."
             )
         return _answers(run(images.astype(np.float32) / 255.0))
 
