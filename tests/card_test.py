@@ -124,6 +124,12 @@ def test_a_classifier_says_that_it_learns_from_labels(model):
     assert "from the weights of another run, `runs/masks`" in text
 
 
+def test_standardised_images_are_told(model):
+    assert "mean 0 and standard deviation 1" not in render(model)
+    args = {**RECIPE["builder_args"], "standardize": True}
+    assert "mean 0 and standard deviation 1" in render(model, {**RECIPE, "builder_args": args})
+
+
 def test_figures_that_the_model_has_alone(model):
     table = {"classes": ["background", "defect"], "iou": [0.99, 0.5]}
     metrics = {
