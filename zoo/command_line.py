@@ -66,11 +66,9 @@ def _help_of(name, command, usage) -> str:
     """The lines of `usage` about a command, and its flags."""
     lines = re.search(rf"^  {name}\s.*\n(?:   .*\n)*", usage, re.MULTILINE)[0].rstrip()
     shown = flags.FlagValues()
-    for of_absl in list(shown):
-        delattr(shown, of_absl)
     for flag in command.flags:
         shown[flag] = flags.FLAGS[flag]
-    return f"{lines}\n\n{shown.get_help() or '  It has no flags.'}"
+    return f"{lines}\n\n{shown.get_help(include_special_flags=False) or '  It has no flags.'}"
 
 
 def run(argv: list[str], commands: Commands, usage: str) -> int:
