@@ -49,11 +49,13 @@ def real_table(rows: list[dict]) -> str:
 
 def teacher_table(results: list[dict]) -> str:
     """What a longer training brings: results of models that learn from good images alone."""
-    rows = sorted(
-        results,
-        key=lambda r: (r["recipe"]["module"], r["training_steps"][0], r["recipe"]["rotation"]),
-    )
-    return _table(_TEACHER, rows)
+
+    def place(result):
+        recipe = result["recipe"]
+        started = recipe["start_from"] is not None
+        return recipe["module"], started, result["training_steps"][0], recipe["rotation"]
+
+    return _table(_TEACHER, sorted(results, key=place))
 
 
 def _table(columns, rows) -> str:
@@ -222,7 +224,9 @@ _TEACHER: dict[str, Callable[[dict], str]] = {
     **_FIRST,
     "stem": lambda result: str(result["recipe"]["builder_args"]["stem_stride"]),
     "good images": lambda result: "turned" if result["recipe"]["rotation"] else "as they are",
-    "steps": lambda result: f"{result['training_steps'][0]:,}",
+    "steps": lambda result: (
+        f"{result['training_steps'][0]:,}" + (" more" if result["recipe"]["start_from"] else "")
+    ),
     **_LAST,
     "image AUROC": _figure("image_auroc"),
     "AU-PRO@0.3": _figure("au_pro@0.3"),
