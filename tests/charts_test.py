@@ -42,3 +42,9 @@ def test_bars_have_whiskers_and_names():
     for name in ("dent", "scratch", "share found", "mean IoU"):
         assert name in svg
     assert "unknown" not in svg
+
+
+def test_a_name_may_hold_dollars():
+    """Matplotlib takes what is between two of them for a formula."""
+    svg = charts.bar_chart(["x$_$y"], {"share": [0.5]}, title="t", whiskers={})
+    assert "x$_$y" in svg

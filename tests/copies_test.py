@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from tfds_datasets import images
-from tfds_datasets.copies import COPY_SIDE, group_copies, group_lookalikes, thumbnail
+from tfds_datasets.copies import (
+    COPY_SIDE,
+    group_copies,
+    group_lookalikes,
+    thumbnail,
+    warn_of_torn,
+)
 
 PARTS = 40
 TURN, MIRROR = Image.Transpose.ROTATE_90, Image.Transpose.FLIP_LEFT_RIGHT
@@ -105,3 +111,11 @@ def test_real_surfaces_that_were_turned_and_mirrored():
     copies = group_copies({name: thumbnail(image, COPY_SIDE) for name, image in pixels.items()})
     assert len(set(lookalikes.values())) == 1100
     assert len(set(copies.values())) == 1103
+
+
+def test_copies_on_both_sides_of_a_split_are_named(caplog):
+    groups = {"a": "a", "b": "a", "c": "c", "d": "c"}
+    split_of = {"a": "train", "b": "test", "c": "test", "d": "test"}
+    with caplog.at_level("WARNING"):
+        warn_of_torn(groups, split_of)
+    assert caplog.text.rstrip().endswith("better than it is: a, b")

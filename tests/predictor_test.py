@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tiny_run import CALIBRATION, RECIPE, tiny_run
 
 import zoo
@@ -84,3 +85,9 @@ def test_images_are_shown_at_the_size_of_the_training():
     assert outputs["score"][0] == pytest.approx(125 / 255)
     assert predict(images[:, :2, :2])["mask"].shape == (1, 2, 2, 1)
     assert seen[1].shape == (1, 2, 2, 1) and seen[1][0, 0, 0, 0] == 200  # as it is
+
+
+def test_a_module_of_others_is_named(tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "foreign"))
+    with pytest.raises(ValueError, match=r"foreign must be a module that .*export convert"):
+        load_predictor(str(tmp_path / "foreign"))
