@@ -67,9 +67,9 @@ def publish(
     handle = check_handle(run["recipe"].get("module"))
     published = sorted(published_versions(modules_dir, handle), reverse=True)
     newest = max(published, default=0)
-    for number in [version] if version else published:
-        manifest = _published(modules_dir, handle, number)
-        if manifest and manifest["content"] == run["content"]:
+    for number in published:
+        manifest = read_manifest(modules_dir, handle, number)
+        if version in (None, number) and manifest["content"] == run["content"]:
             return manifest, False
     if version in published:
         raise ValueError(
@@ -135,12 +135,6 @@ def _digest(model, *documents) -> str:
         digest.update(weight.tobytes())
     digest.update(json.dumps(documents, sort_keys=True).encode())
     return digest.hexdigest()
-
-
-def _published(modules_dir, handle, version) -> dict | None:
-    if version in published_versions(modules_dir, handle):
-        return read_manifest(modules_dir, handle, version)
-    return None
 
 
 def _write_files(run, paths, *, handle, version) -> dict:

@@ -111,12 +111,13 @@ def _iou(counts) -> float | None:
 def _run(directory, teacher) -> dict:
     """What a run directory says of its model."""
     model, recipe = run_dir.load_model(directory)
+    started = recipe.get("start_from") is not None
     masks = json.loads((pathlib.Path(directory) / "environment.json").read_text()).get("masks", [])
     return {
         "module": recipe["module"],
         "recipe": recipe["name"],
         "seed": recipe["seed"],
-        "trained_by": json.dumps({**recipe, "seed": None, "start_from": None}, sort_keys=True),
+        "trained_by": json.dumps({**recipe, "seed": None, "start_from": started}, sort_keys=True),
         "parameters": model.count_params(),
         "learnt_from": "good images"
         if directory == teacher

@@ -68,11 +68,12 @@ def measure_maps(
         by_group=layout == "loco",
         total=len(items),
     )
+    known = set((calibration or {}).get("known_maps", ()))
     header = {
         "module": f"saved maps {pathlib.Path(maps_dir).resolve().name}",
         "dataset": pathlib.Path(ground_truth_dir).resolve().name,
         "split": "test",
-        "seen": not set((calibration or {}).get("known_maps", ())).isdisjoint(_hashes(items)),
+        "seen": bool(known) and not known.isdisjoint(_hashes(items)),
         "map_note": "maps of another size resized bilinearly to their ground truth"
         if options.get("resize_maps")
         else None,

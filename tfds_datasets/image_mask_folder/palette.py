@@ -70,10 +70,9 @@ def read_mask(file: Path, palette: Palette | None) -> np.ndarray:
       BrokenImageError: the file is truncated or no image.
       ValueError: it has colours outside the palette; the message says which, where, how often.
     """
-    by_color = palette is not None and len(palette[BACKGROUND]) == 3
     if palette is None:
         return _read_binary(file, _decode(file, black_first=True))
-    pixels = _decode(file, as_color=by_color)
+    pixels = _decode(file, as_color=len(palette[BACKGROUND]) == 3)
     ids = {name: number for number, name in enumerate(defect_types(palette), start=1)}
     ids |= {BACKGROUND: 0, IGNORED: IGNORE}
     mask = np.zeros(pixels.shape[:2], np.uint8)
