@@ -104,11 +104,11 @@ class BilinearUpsampling(keras.layers.Layer):
         return self._enlarged(self._enlarged(features, axis=1), axis=2)
 
     def _enlarged(self, x, axis):
-        # Slices, not `ops.take`, whose gradient is slow.
-        ends = (slice(0, 1), slice(0, -1), slice(1, None), slice(-1, None))
-        first, start, rest, last = (x[(slice(None),) * axis + (part,)] for part in ends)
-        before = ops.concatenate([first, start], axis=axis)
-        after = ops.concatenate([rest, last], axis=axis)
+        size = ops.shape(x)[axis]
+        before = ops.concatenate([_part(x, axis, 0, 1), _part(x, axis, 0, size - 1)], axis=axis)
+        after = ops.concatenate(
+            [_part(x, axis, 1, size - 1), _part(x, axis, size - 1, 1)], axis=axis
+        )
         # Of the new pixels in an old one, the first half lie before its centre.
         offsets = [(place + 0.5) / self.factor - 0.5 for place in range(self.factor)]
         parts = [
@@ -138,6 +138,13 @@ class EnlargeLike(keras.layers.Layer):
 
     def compute_output_shape(self, features_shape, image_shape):
         return (features_shape[0], *image_shape[1:3], features_shape[3])
+
+
+def _part(x, axis: int, start, size):
+    """Some rows or columns. By neither `x[start:]` nor `ops.take`: their gradients are slow."""
+    starts, shape = [0] * len(x.shape), list(ops.shape(x))
+    starts[axis], shape[axis] = start, size
+    return ops.slice(x, starts, shape)
 
 
 def _missing(size, multiple: int):

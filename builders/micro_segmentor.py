@@ -154,11 +154,12 @@ def _inverted_residual(x, filters, expansion, name, *, strides=1):
     """Widens by 1x1, filters by depth, narrows by 1x1; adds the input where shapes agree."""
     before, width = x, expansion * x.shape[-1]
     x = _norm_silu(_conv(x, width, f"{name}_expand"), f"{name}_expand")
-    # Padded on all sides, where "same" with a stride pads behind alone and moves the grid.
-    x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+    if strides > 1:  # on all sides, where "same" with a stride pads behind alone: the grid moves
+        x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
     x = layers.DepthwiseConv2D(
         3,
         strides=strides,
+        padding="valid" if strides > 1 else "same",
         use_bias=False,
         # Keras counts the channels into the fan-in of a depthwise kernel, of which each sees one.
         depthwise_initializer=blocks.uniform(9),
