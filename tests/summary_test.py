@@ -61,6 +61,18 @@ def test_mean_and_spread(tmp_path):
     assert "| 2.0 / 2 | 1.0 / 2 | 0.900 ± 0.000 / 0.967 | 2 |" in row
 
 
+def test_a_seed_joins_an_earlier_summary(tmp_path):
+    runs = [make_run(tmp_path / str(seed), seed, 0.7 + 0.1 * seed) for seed in range(3)]
+    earlier = tmp_path / "earlier.json"
+    earlier.write_text(json.dumps(summary.summarize(runs[:2])))
+    assert summary.summarize([earlier, runs[2]]) == summary.summarize(runs)
+    with pytest.raises(ValueError, match=r"a seed each\. Received: \[0, 1, 1\]"):
+        summary.summarize([earlier, runs[1]])
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"other\.json must be a summary of runs; figures"):
+        summary.summarize([tmp_path / "other.json"])
+
+
 def test_types_have_a_table_of_their_own(tmp_path):
     result = summary.summarize([make_run(tmp_path / str(seed), seed, 0.7) for seed in range(2)])
     assert result_tables.kind(result) == "types"

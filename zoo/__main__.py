@@ -39,7 +39,7 @@ flags.DEFINE_string(
     None,
     "A run directory, a module's folder, URL or handle, or, with --ground_truth, a folder of "
     "anomaly maps (.npy, .npz, .tiff); summarize and compare take several runs, the teacher's "
-    "first; review takes a folder of pseudo masks.",
+    "first; summarize its own earlier files as well; review takes a folder of pseudo masks.",
 )
 flags.DEFINE_string(
     "student", None, "Run or module whose answers a review compares the teacher's masks with."

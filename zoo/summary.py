@@ -37,60 +37,75 @@ FIGURES = (
 )
 
 MEASURED_ON = ("dataset", "split", "images", "defective")
+OF_EACH_RUN = ("seeds", "images_decided", "training_steps", "history")
 WATCHED = ("seconds", "val_iou", "val_balanced_accuracy")  # of each epoch, as far as it was learnt
 
 
-def summarize(run_directories) -> dict:
+def summarize(sources) -> dict:
     """Summarises finished runs of one recipe.
 
     Args:
-      run_directories: runs whose recipes are equal but for the seed.
+      sources: folders of runs, or files of earlier summaries, whose runs need not be there any
+        more; the recipes are equal but for the seed.
 
     Returns:
       What a file of `zoo/results` holds: the recipe, the data measured, each figure with `mean`,
       `sd` (of the sample; None for one run) and `values`, the same for the IoU of each class of
       pixels as `type_iou`, the table of images of each run, the validation figure over time, and
-      the machine.
+      the machine of the first run.
 
     Raises:
       ValueError: the runs differ in more than the seed, or not even in that, were measured on
         different images, or there is none.
     """
-    runs = [_read_run(pathlib.Path(directory)) for directory in run_directories]
-    if not runs:
-        raise ValueError("Argument `run_directories` must name one run or more. Received none")
-    # By way of `Recipe`, which completes those of an earlier version.
-    recipes = [{**Recipe.from_dict(run["recipe"]).to_dict(), "seed": None} for run in runs]
-    if any(recipe != recipes[0] for recipe in recipes):
+    sources = [pathlib.Path(source) for source in sources]
+    if not sources:
+        raise ValueError("Argument `sources` must name one run or more. Received none")
+    return _joined([_read_summary(s) if s.is_file() else _summary(_read_run(s)) for s in sources])
+
+
+def _joined(summaries: list[dict]) -> dict:
+    first = summaries[0]
+    if any(each["recipe"] != first["recipe"] for each in summaries):
         raise ValueError("Runs of one summary must have one recipe and differ in the seed alone.")
-    seeds = [run["recipe"]["seed"] for run in runs]
+    joined = {key: [one for each in summaries for one in each[key]] for key in OF_EACH_RUN}
+    seeds = joined["seeds"]
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"Runs of one summary must have a seed each. Received: {seeds}")
-    metrics = [run["metrics"] for run in runs]
-    measured_on = [{key: each[key] for key in MEASURED_ON} for each in metrics]
+    measured_on = [{key: each[key] for key in MEASURED_ON} for each in summaries]
     if any(each != measured_on[0] for each in measured_on):
         raise ValueError(
             f"Runs of one summary must be measured on the same images. Received: {measured_on}"
         )
-    tables = [each["at_thresholds"] for each in metrics]
+    for key in ("nvidia_dice_mean@0.99", "training_seconds"):
+        joined[key] = spread([one for each in summaries for one in each[key]["values"]])
+    for key in ("figures", "type_iou"):
+        joined[key] = {
+            name: spread([one for each in summaries for one in each[key][name]["values"]])
+            for name in first[key]
+        }
+    return {**first, **joined}
+
+
+def _summary(run: dict) -> dict:
+    metrics, environment = run["metrics"], run["environment"]
+    rows = metrics["at_thresholds"]
     return {
-        "recipe": without_folders(recipes[0]),
-        "seeds": seeds,
-        **measured_on[0],
-        "image_shape": metrics[0]["image_shape"],
-        "threshold_source": metrics[0]["threshold_source"],
-        "figures": {key: spread([each[key] for each in metrics]) for key in FIGURES},
-        "nvidia_dice_mean@0.99": spread(
-            [rows[-1]["nvidia_dice_mean"] if rows else None for rows in tables]
-        ),
-        "type_iou": _type_ious(metrics),
-        "images_decided": [{key: m[key] for key in ("tp", "fn", "fp", "tn")} for m in metrics],
-        "training_seconds": spread([run["environment"]["training_seconds"] for run in runs]),
-        "training_steps": [run["environment"]["training_steps"] for run in runs],
-        "history": [run["history"] for run in runs],
+        "recipe": _without_seed(run["recipe"]),
+        "seeds": [run["recipe"]["seed"]],
+        **{key: metrics[key] for key in MEASURED_ON},
+        "image_shape": metrics["image_shape"],
+        "threshold_source": metrics["threshold_source"],
+        "figures": {key: spread([metrics[key]]) for key in FIGURES},
+        "nvidia_dice_mean@0.99": spread([rows[-1]["nvidia_dice_mean"] if rows else None]),
+        "type_iou": _type_ious(metrics["pixel_confusion"]),
+        "images_decided": [{key: metrics[key] for key in ("tp", "fn", "fp", "tn")}],
+        "training_seconds": spread([environment["training_seconds"]]),
+        "training_steps": [environment["training_steps"]],
+        "history": [run["history"]],
         "environment": {
             key: without_folders(value)
-            for key, value in runs[0]["environment"].items()
+            for key, value in environment.items()
             if not key.startswith("training")
         },
     }
@@ -106,14 +121,27 @@ def spread(values) -> dict:
     }
 
 
-def _type_ious(metrics: list[dict]) -> dict:
-    confusions = [each["pixel_confusion"] for each in metrics]
-    if None in confusions:  # no defective image has a mask
+def _without_seed(recipe: dict) -> dict:
+    # By way of `Recipe`, which completes those of an earlier version.
+    complete = Recipe.from_dict({**recipe, "seed": 0}).to_dict()
+    return without_folders({**complete, "seed": None})
+
+
+def _type_ious(confusion: dict | None) -> dict:
+    if confusion is None:  # no defective image has a mask
         return {}
     return {
-        name: spread([each["iou"][index] for each in confusions])
-        for index, name in enumerate(confusions[0]["classes"])
+        name: spread([iou]) for name, iou in zip(confusion["classes"], confusion["iou"], strict=True)
     }
+
+
+def _read_summary(path) -> dict:
+    summary = json.loads(path.read_text())
+    if missing := sorted({"recipe", "figures", *OF_EACH_RUN} - set(summary)):
+        raise ValueError(f"{path} must be a summary of runs; {missing[0]} is missing.")
+    if unknown := [name for name in FIGURES if name not in summary["figures"]]:
+        raise ValueError(f"{path} was written before there was {', '.join(unknown)}.")
+    return {**summary, "recipe": _without_seed(summary["recipe"])}
 
 
 def _read_run(directory) -> dict:
