@@ -17,6 +17,7 @@ MAY_USE_TENSORFLOW = {
     "zoo/anomaly_pipeline.py",
     "zoo/datasets.py",
     "zoo/input_pipeline.py",
+    "zoo/module_import.py",
     "zoo/nvidia_checkpoint.py",
     "zoo/predictor.py",
     "zoo/training_streams.py",

@@ -230,6 +230,17 @@ def import_nvidia(options) -> Iterator[str]:
     yield f"next    python -m export convert --run={run}"
 
 
+@COMMANDS.add("import_module", "source", "modules_dir", "runs_dir")
+def import_module(options) -> Iterator[str]:
+    from zoo.module_import import import_module as to_run
+
+    source = required(options, "source")
+    run = to_run(source, modules_dir=options.modules_dir, runs_dir=options.runs_dir)
+    yield f"run     {run}"
+    yield f"next    python -m zoo train --start_from={run} --module=..."
+    yield f"        python -m export convert --run={run} --format=onnx"
+
+
 @COMMANDS.add("statistics", "dataset", *DATA, "mask_feature", "output_dir")
 def statistics(options) -> Iterator[str]:
     from zoo import datasets

@@ -1,8 +1,33 @@
 """Where modules lie on disk."""
 
+import json
 import pathlib
 
 from zoo import pretrained
+
+
+def find(source: str, modules_dir) -> pathlib.Path:
+    """The folder of a module, given the folder, its URL, or its handle.
+
+    Args:
+      source: a handle is one in `modules_dir`, or of a module that came along.
+      modules_dir: the folder that `python -m export convert` writes to.
+
+    Raises:
+      ValueError: there is no such module, or one that came along is damaged.
+    """
+    if "://" in source:
+        import tensorflow_hub as hub
+
+        return pathlib.Path(hub.resolve(source))
+    folder = module_folder(source, ".", modules_dir)
+    if folder is None:
+        raise ValueError(
+            "Argument `source` must be a run directory, the folder of a module (the one that "
+            f"holds saved_model.pb), its URL, or its handle in {modules_dir} or in the list of "
+            f"python -m zoo list. Received: {source}"
+        )
+    return folder
 
 
 def module_folder(handle: str, *modules_dirs) -> pathlib.Path | None:
@@ -29,3 +54,13 @@ def _exported(handle, modules_dir) -> pathlib.Path | None:
     versions = [path for path in folder.glob("*.json") if path.stem.isdecimal()]
     newest = max(versions, key=lambda path: int(path.stem), default=None)
     return newest and newest.with_suffix("")
+
+
+def manifest_of(folder: pathlib.Path) -> dict | None:
+    """The manifest of a module's folder; None where there is none beside it."""
+    beside = folder.with_name(f"{folder.name}.json")
+    if beside.is_file():
+        return json.loads(beside.read_text())
+    # One that came along lies in the cache, by the name of its archive's hash.
+    ours = (each for each in pretrained.manifests() if each["archive"]["sha256"] == folder.name)
+    return next(ours, None)

@@ -11,8 +11,7 @@ import numpy as np
 from builders import run_dir, runtimes
 from builders.inference import for_inference
 from builders.predictions import defect_probability, predictions
-from zoo import known_images
-from zoo.modules import module_folder
+from zoo import known_images, modules
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
 
@@ -187,19 +186,7 @@ def defect_type(class_names: list[str], outputs: dict, index: int, mask: np.ndar
 def _from_module(source: str, modules_dir) -> Predictor:
     import tensorflow as tf  # a module is a SavedModel: only TensorFlow reads it
 
-    if "://" in source:
-        import tensorflow_hub as hub
-
-        folder = hub.resolve(source)
-    else:
-        folder = module_folder(source, ".", modules_dir)
-    if folder is None:
-        raise ValueError(
-            "Argument `source` must be a run directory, the folder of a module (the one that "
-            f"holds saved_model.pb), its URL, or its handle in {modules_dir} or in the list of "
-            f"python -m zoo list. Received: {source}"
-        )
-    module = tf.saved_model.load(str(folder))
+    module = tf.saved_model.load(str(modules.find(source, modules_dir)))
     if "serve_uint8" not in module.signatures or not hasattr(module, "recipe"):
         raise ValueError(
             f"{source} must be a module that `python -m export convert` wrote: it has no signature "

@@ -82,7 +82,8 @@ def refuse_seen_images(recipe: Recipe, builder) -> None:
         if not file.is_file():
             raise ValueError(
                 "Recipe field `start_from` must be a run directory, to see which images its "
-                f"weights know. Received: {directory}"
+                "weights know; python -m zoo import_module makes one of a module. "
+                f"Received: {directory}"
             )
         before = Recipe.from_dict(json.loads(file.read_text()))
         known = known_images.read(directory)

@@ -130,9 +130,8 @@ def _without_seed(recipe: dict) -> dict:
 def _type_ious(confusion: dict | None) -> dict:
     if confusion is None:  # no defective image has a mask
         return {}
-    return {
-        name: spread([iou]) for name, iou in zip(confusion["classes"], confusion["iou"], strict=True)
-    }
+    named = zip(confusion["classes"], confusion["iou"], strict=True)
+    return {name: spread([iou]) for name, iou in named}
 
 
 def _read_summary(path) -> dict:

@@ -1,0 +1,79 @@
+"""Turns a module back into a run directory: to start a training from it, or to convert it."""
+
+import json
+import pathlib
+import shutil
+
+from builders import run_dir
+from builders.atomic import replacing, write_json
+from zoo import hardware, modules
+from zoo.known_images import FILE as KNOWN_IMAGES_FILE
+
+_DOCUMENTS = ("calibration.json", "metrics.json", KNOWN_IMAGES_FILE)
+
+
+def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pathlib.Path:
+    """Writes a run directory with the weights, thresholds and figures of a module.
+
+    Args:
+      source: the module's folder, its URL, or its handle in `modules_dir` or among those that came
+        along.
+      modules_dir: the folder that `python -m export convert` writes to.
+      runs_dir: folder of all runs.
+
+    Returns:
+      The run directory `<runs_dir>/<handle>/module_import`. What a module's manifest does not say
+      about the images that its weights know is noted as unknown, so that no licence is claimed.
+
+    Raises:
+      ValueError: there is no such module, `python -m export convert` did not write it, or its
+        network is built otherwise by now; or the run exists.
+    """
+    folder = modules.find(source, modules_dir)
+    assets = folder / "assets"
+    if not (assets / run_dir.RECIPE_FILE).is_file():
+        raise ValueError(
+            f"{source} must be a module that `python -m export convert` wrote: it has no recipe."
+        )
+    recipe = json.loads((assets / run_dir.RECIPE_FILE).read_text())
+    run = pathlib.Path(runs_dir) / recipe["module"] / "module_import"
+    if run.exists():
+        raise ValueError(f"{run} exists. Move it away to import again.")
+    model = run_dir.rebuild(recipe)
+    _read_weights(model, folder)
+    run.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(run) as directory:
+        directory.mkdir()
+        run_dir.save_model(model, recipe, directory)
+        for name in _DOCUMENTS:
+            if (assets / name).is_file():
+                shutil.copyfile(assets / name, directory / name)
+        write_json(directory / "environment.json", _environment(folder, recipe))
+    return run
+
+
+def _environment(folder, recipe) -> dict:
+    manifest = modules.manifest_of(folder)
+    if manifest is None:
+        known = sorted({*run_dir.learnt_from(recipe, {}), "unknown"})
+        return {**hardware.describe(), "learnt_from": known}
+    environment = manifest["environment"]
+    known = manifest.get("learnt_from") or run_dir.learnt_from(recipe, environment)
+    return {**environment, "learnt_from": known}
+
+
+def _read_weights(model, folder) -> None:
+    import tensorflow as tf  # nothing else reads the variables of a SavedModel
+
+    reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+    shapes = reader.get_variable_to_shape_map()
+    names = [f"variables/{i}/.ATTRIBUTES/VARIABLE_VALUE" for i in range(len(model.variables))]
+    stored = sum(name.startswith("variables/") for name in shapes)
+    expected = [list(variable.shape) for variable in model.variables]
+    if stored != len(names) or [shapes.get(name) for name in names] != expected:
+        raise ValueError(
+            f"{folder} must hold the {len(names)} variables of its recipe's network as it is built "
+            f"by now, in their shapes. Received: {stored}, so use the version that exported it."
+        )
+    for variable, name in zip(model.variables, names, strict=True):
+        variable.assign(reader.get_tensor(name))
