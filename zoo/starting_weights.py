@@ -40,8 +40,9 @@ def copy_weights(model: keras.Model, directory) -> list[str]:
             others.append(layer.name)
     if not fitting:
         raise ValueError(
-            "Recipe field `start_from` must be a run of the same builder: no layer of "
-            f"{recipe['module']} has the name and shape of one here. Received: {directory}"
+            "Recipe field `start_from` must be a run of the same builder and width: no layer of "
+            f"{recipe['module']} has the name and shape of one here. It is a {recipe['builder']} of "
+            f"--builder_args='{json.dumps(recipe['builder_args'])}'. Received: {directory}"
         )
     logging.info(
         "Started from %d layers of %s; new: %s.",
