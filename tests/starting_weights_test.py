@@ -40,7 +40,9 @@ def test_layers_that_fit_are_copied(first):
 
 
 def test_another_network_is_refused(first):
-    with pytest.raises(ValueError, match=r"of the same builder.*class_1_small has.*\"base_filters\": 2"):
+    with pytest.raises(
+        ValueError, match=r"of the same builder.*class_1_small has.*\"base_filters\": 2"
+    ):
         copy_weights(builders.build("tiny_unet"), first)
 
 
@@ -63,7 +65,5 @@ def test_weights_that_have_seen_the_test_images_are_refused(first, data_dir, tmp
         with pytest.raises(ValueError, match=r"class_1_small/default_seed0 has seen some of train"):
             train(recipe, runs_dir=tmp_path, data_dir=data_dir)
     recipe = get_recipe(MODULE, **SMALL, start_from=str(tmp_path / "nowhere"))
-    with pytest.raises(
-        ValueError, match=r"a run directory, .*import_module makes"
-    ):
+    with pytest.raises(ValueError, match=r"a run directory, .*import_module makes"):
         train(recipe, runs_dir=tmp_path, data_dir=data_dir)
