@@ -192,9 +192,46 @@ def test_memory_is_counted_image_by_image(keep, tmp_path, monkeypatch):
     monkeypatch.setattr(training_streams, "CACHE_BYTES", largest * (20 if keep else 4))
     found = training_streams.training_streams(builder, recipe)
     assert found.sizes <= {(16, 16), (64, 64)} and (64, 64) in found.sizes
-    assert found.buffer == (training_streams.SHUFFLE_EXAMPLES if keep else 4 // len(found.streams))
+    waiting = [4 // len(found.streams)] * len(found.streams)
+    assert found.buffers == (found.lengths if keep else waiting)
     images = [example["image"].shape for part in found.streams for example in part]
     assert len(images) == datasets.count_labels(builder, "train", recipe.training_folds).sum()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_all_images_are_drawn_and_resumed(keep, tmp_path, monkeypatch):
+    """Also those near the end of the data, where an epoch takes few and memory holds fewer."""
+    rng = np.random.default_rng(0)
+    for number in range(80):
+        image = rng.integers(0, 256, (16, 16))
+        image[0, 0] = number
+        save(tmp_path / f"mine/train/images/{number:02}.png", image)
+        save(tmp_path / f"mine/train/masks/{number:02}.png", np.full((16, 16), number % 2 * 255))
+    builder = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+    recipe = recipes.get_recipe(
+        "unet/image_mask_folder/grey",
+        crop_size=(16, 16),
+        augmentation="identity",
+        brightness=0.0,
+        contrast=0.0,
+        batch_size=4,
+        steps_per_epoch=3,
+        epochs=12,
+    )
+    monkeypatch.setattr(training_streams, "CACHE_BYTES", 16 * 16 * 2 * (80 if keep else 8))
+
+    def drawn(first_epoch=0):
+        batches = input_pipeline.training_batches(builder, recipe, first_epoch)
+        return [np.rint(255 * image[:, 0, 0, 0].numpy()).tolist() for image, _ in batches]
+
+    batches = drawn()
+    assert len(batches) == 12 * 3 and drawn(first_epoch=5) == batches[5 * 3 :]
+    count = datasets.count_labels(builder, "train", recipe.training_folds).sum()
+    numbers = np.concatenate(batches)
+    if keep:
+        assert len(set(numbers)) > 0.8 * count
+    else:
+        assert len(set(numbers[:count])) == count  # each before any comes again
 
 
 def test_images_of_many_sizes_do_not_fill_memory(monkeypatch):

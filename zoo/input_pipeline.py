@@ -1,7 +1,7 @@
 """From examples to batches: crops, sampling, stateless augmentation.
 
-An epoch's order, crops and augmentation depend on the seed and the number of the epoch alone, so a
-resumed run sees what an unbroken one would have seen.
+Order, crops and augmentation depend on the seed and on how much was drawn before, so a resumed run
+sees what an unbroken one would have seen.
 """
 
 import math
@@ -41,37 +41,31 @@ def training_batches(
       ValueError: there is no example to learn from, or the images' sizes do not fit the recipe.
     """
     strengths = augment.strengths_of(recipe)
-    streams, counts, sizes, buffer = training_streams.training_streams(builder, recipe)
-    size = _checked_size(sizes, recipe)
+    streams = training_streams.training_streams(builder, recipe)
+    size = _checked_size(streams.sizes, recipe)
 
-    def epoch_batches(epoch):
-        # Of this graph alone, whatever the program's global seed is; never 0, with which TensorFlow
-        # cannot shuffle by a seed that is a tensor.
-        tf.compat.v1.set_random_seed(recipe.seed + 1)
-        parts = []
-        for part, (stream, count) in enumerate(zip(streams, counts)):
-            taken = recipe.steps_per_epoch * count
+    def drawn(part):
+        """What one stream gives to the batches of all epochs, as many at a time as they take."""
 
-            def cut(index, example, part=part):
-                numbers = tf.random.stateless_uniform(
-                    [CROP_NUMBERS + augment.NUM_NUMBERS], seed=[2 * recipe.seed + part, index]
-                )
-                crop_numbers, numbers = numbers[:CROP_NUMBERS], numbers[CROP_NUMBERS:]
-                image, mask = _crop(example["image"], example["mask"], size, crop_numbers)
-                return image, mask, example["label"], numbers
-
-            parts.append(
-                stream.shuffle(buffer, seed=recipe.seed * 100_003 + epoch)
-                .repeat()
-                .take(taken)
-                .enumerate(start=epoch * taken)
-                .map(cut, num_parallel_calls=tf.data.AUTOTUNE)
-                .batch(count, drop_remainder=True)
+        def cut(index, example):
+            numbers = tf.random.stateless_uniform(
+                [CROP_NUMBERS + augment.NUM_NUMBERS], seed=[2 * recipe.seed + part, index]
             )
-        return tf.data.Dataset.zip(*parts) if len(parts) > 1 else parts[0]
+            crop_numbers, numbers = numbers[:CROP_NUMBERS], numbers[CROP_NUMBERS:]
+            image, mask = _crop(example["image"], example["mask"], size, crop_numbers)
+            return image, mask, example["label"], numbers
+
+        count = streams.counts[part]
+        return (
+            _shuffled(streams, part, recipe, first_epoch)
+            .map(cut, num_parallel_calls=tf.data.AUTOTUNE)
+            .batch(count, drop_remainder=True)
+        )
+
+    parts = [drawn(part) for part in range(len(streams.streams))]
 
     def join(*parts):
-        if len(streams) > 1:
+        if len(streams.streams) > 1:
             parts = [tf.concat(part, axis=0) for part in zip(*parts)]
         image, mask, label, numbers = parts
         image, mask = augment.augment(
@@ -84,10 +78,36 @@ def training_batches(
         return image, _targets(outputs, mask, label)
 
     return (
-        tf.data.Dataset.range(first_epoch, recipe.epochs)
-        .flat_map(epoch_batches)
+        (tf.data.Dataset.zip(*parts) if len(parts) > 1 else parts[0])
         .map(join, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _shuffled(streams, part: int, recipe: Recipe, first_epoch: int) -> tf.data.Dataset:
+    """Pairs of a number and the example of one stream that is drawn as that one.
+
+    Each epoch draws among all, where memory holds them. Else a round of all lasts for epochs, since
+    those near the end would never come if each epoch began at the front.
+    """
+    stream, length, buffer = (of[part] for of in streams[:3])
+    taken = recipe.steps_per_epoch * streams.counts[part]
+    start, end = first_epoch * taken, recipe.epochs * taken
+    in_round = taken if buffer >= length else length
+
+    def draw(number):
+        # Of this graph alone, whatever the program's global seed is; never 0, with which TensorFlow
+        # cannot shuffle by a seed that is a tensor.
+        tf.compat.v1.set_random_seed(recipe.seed + 1)
+        shuffled = stream.shuffle(buffer, seed=recipe.seed * 100_003 + number)
+        return shuffled.repeat().take(in_round)
+
+    return (
+        tf.data.Dataset.range(start // in_round, -(-end // in_round))
+        .flat_map(draw)
+        .skip(start % in_round)
+        .take(end - start)
+        .enumerate(start=start)
     )
 
 

@@ -41,7 +41,7 @@ def copy_weights(model: keras.Model, directory) -> list[str]:
     if not fitting:
         raise ValueError(
             "Recipe field `start_from` must be a run of the same builder and width: no layer of "
-            f"{recipe['module']} has the name and shape of one here. It is a {recipe['builder']} of "
+            f"{recipe['module']} has the name and shape of one here. It is {recipe['builder']} with "
             f"--builder_args='{json.dumps(recipe['builder_args'])}'. Received: {directory}"
         )
     logging.info(

@@ -11,7 +11,6 @@ from zoo.metrics.segmentation import is_defect
 from zoo.recipe import Recipe
 
 CACHE_BYTES = 2**30  # decoded examples up to this size are kept in memory, more are streamed
-SHUFFLE_EXAMPLES = 1024
 
 
 class TrainingStreams(NamedTuple):
@@ -20,15 +19,17 @@ class TrainingStreams(NamedTuple):
     Attributes:
       streams: of examples, as `datasets.read_examples` has them: all, or the defective and the good
         ones.
+      lengths: how many examples each has.
+      buffers: how many examples of each can wait in memory to be shuffled.
       counts: how many examples of each go into a batch.
       sizes: all sizes (H, W) of the images.
-      buffer: how many examples a stream can be shuffled among.
     """
 
     streams: list[tf.data.Dataset]
+    lengths: list[int]
+    buffers: list[int]
     counts: list[int]
     sizes: set[tuple[int, int]]
-    buffer: int
 
 
 def training_streams(builder, recipe: Recipe) -> TrainingStreams:
@@ -37,7 +38,7 @@ def training_streams(builder, recipe: Recipe) -> TrainingStreams:
     Raises:
       ValueError: there is no example to learn from, or none marks a defect where masks are learnt.
     """
-    streams, counts = zip(*_streams(builder, recipe))
+    streams, lengths, counts = map(list, zip(*_streams(builder, recipe)))
     kept = [stream.cache() for stream in streams]
     sizes, largest, total, marked = _look(kept, recipe, CACHE_BYTES)
     keep = total <= CACHE_BYTES
@@ -54,13 +55,13 @@ def training_streams(builder, recipe: Recipe) -> TrainingStreams:
             "cannot be learnt: add masks, or learn from labels alone by the builder vgg16_cam."
         )
     if keep:
-        return TrainingStreams(kept, list(counts), sizes, SHUFFLE_EXAMPLES)
-    most = CACHE_BYTES // (len(streams) * largest)
-    return TrainingStreams(list(streams), list(counts), sizes, min(max(most, 1), SHUFFLE_EXAMPLES))
+        return TrainingStreams(kept, lengths, lengths, counts, sizes)
+    most = max(CACHE_BYTES // (len(streams) * largest), 1)
+    return TrainingStreams(streams, lengths, [min(most, n) for n in lengths], counts, sizes)
 
 
 def _streams(builder, recipe):
-    """Returns pairs of a stream of examples and how many of it go into each batch."""
+    """Returns each stream of examples, its length, and how many of it go into each batch."""
     folds = recipe.training_folds
     counts = datasets.count_labels(builder, recipe.train_split, folds).tolist()
     _check_types(builder, recipe, counts)
@@ -95,7 +96,7 @@ def _streams(builder, recipe):
         ", ".join(f"{name}: {n}" for name, n in zip(_label_names(builder), counts)),
         " (those of good left out)" if recipe.defective_only else "",
     )
-    return [(stream, count) for stream, _, count in streams]
+    return streams
 
 
 def _label_names(builder) -> list[str]:
