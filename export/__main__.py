@@ -104,6 +104,7 @@ def _convert_to_other_format(run, stem) -> None:
         image_size=_image_size(),
         images=portable.read_images(IMAGES.value, recipe, _image_size()),
         calibration=publish.read_calibration(run),
+        known_images=publish.read_known_images(run),
     )
     print(
         f"{FORMAT.value} {PRECISION.value}: {stem.with_name(made['file'])}  {made['bytes']:,} bytes"

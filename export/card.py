@@ -6,9 +6,9 @@ import jinja2
 import keras
 
 from builders import run_dir
+from builders.handles import check_handle
 from builders.predictions import predictions
 from export import licences
-from export.versions import check_handle
 
 CARDS = pathlib.Path(__file__).parent / "cards"
 

@@ -36,6 +36,7 @@ def write(
     image_size: tuple[int, int] | None = None,
     images: list[np.ndarray] | None = None,
     calibration: dict | None = None,
+    known_images: list[str] | None = None,
 ) -> dict:
     """Writes a model in another format, whole or not at all.
 
@@ -50,6 +51,7 @@ def write(
       images: uint8 [H, W, C], at least as large as `image_size`, and of one size where that is
         None; what int8 is fitted to and all is compared on. None takes noise, but for int8.
       calibration: thresholds, for the description.
+      known_images: hashes of images that the weights know, for the description.
 
     Returns:
       The description: `format`, `precision`, `image_size`, `file`, `bytes` of all files, `sha256`,
@@ -89,6 +91,7 @@ def write(
             **check.timing(run, batch[:1]),
             "recipe": run_dir.without_folders(recipe),
             "calibration": calibration,
+            "known_images": known_images,
         }
         runtimes.description_path(path).unlink(missing_ok=True)
         for file in reversed(files):

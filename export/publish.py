@@ -13,11 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from builders.atomic import write_json
+from builders.handles import check_handle
 from builders.predictions import predictions
 from builders.run_dir import RECIPE_FILE, learnt_from, load_model, without_folders
 from export import card, check, licences, saved_model
 from export.archive import describe_file, describe_folder, write_archive
-from export.versions import check_handle, published_versions, read_manifest, version_paths
+from export.versions import published_versions, read_manifest, version_paths
 
 # Imported weights have neither of these: without a calibration the thresholds stay at one half.
 CALIBRATION_FILE = "calibration.json"
@@ -94,6 +95,11 @@ def publish(
         for name in ("module", "archive", "card", "manifest"):
             os.replace(staged[name], paths[name])
     return manifest, True
+
+
+def read_known_images(run_directory) -> list[str] | None:
+    """The hashes of the images that a run on a user's folder knows; None of other data."""
+    return _read_json(pathlib.Path(run_directory, KNOWN_IMAGES_FILE)) or None
 
 
 def read_calibration(run_directory) -> dict:

@@ -14,28 +14,13 @@ import json
 import pathlib
 import re
 
+from builders.handles import HANDLE, check_handle
+
 VERSION = r"[1-9][0-9]{0,8}"
-# A word of digits alone would read as a version.
-WORD = r"[a-z0-9_]*[a-z_][a-z0-9_]*"
 # What follows a version in the name of its file in another format.
 OTHER_FORMAT = (
     r"\.(?:[0-9]+x[0-9]+\.)?(?:float32|float16|int8)\.(?:tflite|onnx|xml|bin|keras)(?:\.json)?"
 )
-HANDLE = rf"{WORD}(?:/{WORD})+"
-
-
-def check_handle(handle: str) -> str:
-    """Returns the handle.
-
-    Raises:
-      ValueError: it is no handle, and so might name a place outside the modules folder.
-    """
-    if not isinstance(handle, str) or not re.fullmatch(HANDLE, handle):
-        raise ValueError(
-            "Argument `handle` must be two or more words of a-z, 0-9 and _ with / between, none "
-            f"of digits alone, as in tiny_unet/dagm2007/class_1. Received: {handle!r}"
-        )
-    return handle
 
 
 def version_paths(modules_dir, handle: str, version: int) -> dict[str, pathlib.Path]:

@@ -11,11 +11,12 @@ from tiny_run import RECIPE, tiny_run
 
 import export
 from builders.atomic import write_json
+from builders.handles import check_handle
 from builders.run_dir import load_model
 from export import publish as publish_module
 from export.archive import describe_file, write_archive
 from export.publish import publish
-from export.versions import check_handle, published_handles, published_versions, version_paths
+from export.versions import published_handles, published_versions, version_paths
 
 HANDLE = RECIPE["module"]
 

@@ -96,6 +96,11 @@ def test_values_of_12_bits_are_warned_of(tmp_path, caplog):
     assert "no value above 4080: such images become almost black" in caplog.text
 
 
+def test_images_of_line_cameras_may_be_large(tmp_path):
+    Image.new("1", (20_000, 9_000)).save(tmp_path / "line.png")  # Pillow alone refuses it
+    assert images.read_image(tmp_path / "line.png").shape == (9_000, 20_000, 1)
+
+
 def test_the_first_page_is_read_alone(tmp_path, caplog):
     pages = [Image.fromarray(np.full((4, 4), value, np.uint8)) for value in (7, 9)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])

@@ -72,6 +72,10 @@ def test_what_is_no_module_of_this_network_is_refused(modules, tmp_path):
     (folder / "assets" / "recipe.json").unlink()
     with pytest.raises(ValueError, match="it has no recipe"):
         import_module(str(folder), runs_dir=tmp_path)
+    for module in ("/elsewhere/a", "../../a/b"):
+        (folder / "assets" / "recipe.json").write_text(json.dumps({**RECIPE, "module": module}))
+        with pytest.raises(ValueError, match="`handle` must be two or more words"):
+            import_module(str(folder), runs_dir=tmp_path)
     with pytest.raises(ValueError, match="or its handle in"):
         import_module("tiny_unet/nowhere", runs_dir=tmp_path)
     assert not (tmp_path / HANDLE).exists()

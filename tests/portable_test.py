@@ -55,6 +55,7 @@ def test_files_answer_as_the_model(format, precision, tmp_path):
         precision=precision,
         images=list(images),
         calibration={"threshold": 0.25},
+        known_images=["0123"],
     )
     found, expected = run_file(written, tmp_path, images), predictions(model(images / 255.0))
     assert set(found) == set(expected)
@@ -69,7 +70,11 @@ def test_files_answer_as_the_model(format, precision, tmp_path):
 
     predictor = load_predictor(str(tmp_path / written["file"]))
     np.testing.assert_allclose(predictor.predict(images)["mask"], expected["mask"], atol=tolerance)
-    assert predictor.threshold == 0.25 and predictor.class_names == recipe["class_names"]
+    assert (
+        predictor.known_images == {"0123"}
+        and predictor.threshold == 0.25
+        and predictor.class_names == recipe["class_names"]
+    )
     path = sorted(file for file in tmp_path.iterdir() if file.suffix != ".json")[0]
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b"?")  # as one copied from another model

@@ -143,6 +143,11 @@ def test_results_of_an_earlier_run_are_no_input(tmp_path):
         rows = list(predict.predict_files(predictor(), [tmp_path], tmp_path))
         assert [row["file"] for row in rows] == [str(tmp_path / "a.png")]
     assert len(lines(tmp_path)) == 2
+    for folder in ("in/first", "second"):  # results below the images, and then others elsewhere
+        save(tmp_path / "parts/in/a.png", SPOT)
+        rows = predict.predict_files(predictor(), [tmp_path / "parts"], tmp_path / "parts" / folder)
+        assert [row["file"] for row in rows] == [str(tmp_path / "parts/in/a.png")]
+    (tmp_path / "predictions.jsonl").unlink()
     save(tmp_path / "elsewhere" / "a_mask.png", SPOT)  # here the name says nothing
     (row,) = predict.predict_files(predictor(), [tmp_path / "elsewhere"], tmp_path / "out")
     assert row["mask"] == "a_mask_mask.png"
@@ -238,5 +243,5 @@ def test_linked_folders_are_read_once(tmp_path):
         save(tmp_path / folder / f"{folder}.png")
     (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "in/loop").symlink_to(tmp_path / "in")
-    found = image_files.find_images([str(tmp_path / "in")], tmp_path / "out")
+    found = image_files.find_images([str(tmp_path / "in")])
     assert [file.name for file in found] == ["in.png", "elsewhere.png"]

@@ -118,6 +118,9 @@ def test_a_folder_that_grew_moves_images_into_the_test(tmp_path):
     assert moved
     assert seen(recipe, after, "test", None, known)
     assert not seen(recipe, after, "test", None)  # what the folds alone would say
+    assert known_images.differ(known, after, recipe)
+    assert not known_images.differ(known, before, recipe)
+    assert not known_images.differ(None, after, recipe)
 
 
 def test_other_data_sets_need_no_hashes(tmp_path):

@@ -1,5 +1,7 @@
 """Training that starts from the weights of an earlier run."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,13 @@ def test_weights_that_have_seen_the_test_images_are_refused(first, data_dir, tmp
         )
         with pytest.raises(ValueError, match=r"class_1_small/default_seed0 has seen some of train"):
             train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+    shutil.move(first, tmp_path / "gone")
+    recipe = get_recipe(MODULE, **SMALL, start_from=str(second))
+    with pytest.raises(ValueError, match=r"is not there to say.*dagm_synthetic/class_1_small"):
+        train(recipe, runs_dir=tmp_path, data_dir=data_dir)
+    other = get_recipe(MODULE.replace("class_1", "class_3"), **SMALL, start_from=str(second))
+    assert train(other, runs_dir=tmp_path, data_dir=data_dir).is_dir()  # which neither knows
+    shutil.move(tmp_path / "gone", first)
     recipe = get_recipe(MODULE, **SMALL, start_from=str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match=r"a run directory, .*import_module makes"):
         train(recipe, runs_dir=tmp_path, data_dir=data_dir)

@@ -11,6 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 FAINT = 2**14  # highest value of 16 bits, below which 8 bits keep few levels
+# Pillow refuses from twice as many on; left alone from 179 million, which line cameras exceed.
+Image.MAX_IMAGE_PIXELS = 2**29
 
 
 def is_image(file) -> bool:

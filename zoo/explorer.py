@@ -78,7 +78,7 @@ def score_thresholds(scores: np.ndarray, chosen: float) -> np.ndarray:
     return np.unique(np.append(kept, chosen))
 
 
-def _start(metrics: dict, name: str) -> tuple[float, bool]:
+def _start(metrics: dict, name: str) -> tuple[float | None, bool]:
     """A threshold: the calibrated one; without it, the best on the measured images."""
     calibrated = metrics[name] is not None
     return (metrics[name] if calibrated else metrics["oracle"][name]), calibrated
@@ -96,9 +96,9 @@ def _sentences(scores, defective, thresholds) -> list[str]:
 
 
 def _pixel_data(metrics: dict, overlap: dict | None) -> dict | None:
-    if overlap is None:
-        return None
     chosen, calibrated = _start(metrics, "threshold")
+    if overlap is None or chosen is None:  # without a defect no threshold is the best one
+        return None
     distance = np.abs(np.array(overlap["threshold"]) - chosen)
     return {
         "thresholds": overlap["threshold"],

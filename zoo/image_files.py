@@ -20,7 +20,7 @@ class Input(NamedTuple):
     stem: pathlib.Path
 
 
-def find_images(patterns: Iterable[str], output_dir: pathlib.Path) -> dict:
+def find_images(patterns: Iterable[str]) -> dict:
     """Maps each image file, once and in order, to the folder that it was found in.
 
     Raises:
@@ -32,13 +32,13 @@ def find_images(patterns: Iterable[str], output_dir: pathlib.Path) -> dict:
         if os.path.isfile(pattern):
             images = {pathlib.Path(pattern): pathlib.Path(pattern).parent}
         elif os.path.isdir(pattern):
-            images = _images_below(pathlib.Path(pattern), output_dir)
+            images = _images_below(pathlib.Path(pattern))
         else:
             images = {}
             for match in map(pathlib.Path, sorted(glob.glob(pattern, recursive=True))):
                 if match.is_dir():
-                    images |= _images_below(match, output_dir)
-                elif _is_image(match, output_dir):
+                    images |= _images_below(match)
+                elif _is_image(match):
                     images[match] = match.parent
         if not images:
             raise ValueError(
@@ -52,22 +52,20 @@ def find_images(patterns: Iterable[str], output_dir: pathlib.Path) -> dict:
     return found
 
 
-def _images_below(folder: pathlib.Path, output_dir: pathlib.Path) -> dict:
+def _images_below(folder: pathlib.Path) -> dict:
     files, known = [], set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         known.add(os.path.realpath(parent))
         folders[:] = [f for f in folders if os.path.realpath(os.path.join(parent, f)) not in known]
         files += [pathlib.Path(parent, name) for name in names]
-    return {file: folder for file in sorted(files) if _is_image(file, output_dir)}
+    return {file: folder for file in sorted(files) if _is_image(file)}
 
 
-def _is_image(file: pathlib.Path, output_dir: pathlib.Path) -> bool:
-    """By name; hidden files are none, nor the results of an earlier run into `output_dir`."""
+def _is_image(file: pathlib.Path) -> bool:
+    """By name; hidden files are none, nor the results of an earlier run."""
     named_so = file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    ours = (
-        file.name.endswith(RESULT_ENDINGS)
-        and _absolute(output_dir) in _absolute(file).parents
-        and (output_dir / RESULTS_FILE).is_file()
+    ours = file.name.endswith(RESULT_ENDINGS) and any(
+        (folder / RESULTS_FILE).is_file() for folder in _absolute(file).parents
     )
     return named_so and not ours
 

@@ -31,6 +31,11 @@ def read(directory) -> frozenset[str] | None:
     return frozenset(json.loads(file.read_text())) if file.is_file() else None
 
 
+def differ(known: frozenset[str] | None, builder, recipe: Recipe) -> bool:
+    """Whether known images, where there are any, are others than a recipe learns from by now."""
+    return known is not None and known != frozenset(of_training(builder, recipe) or ())
+
+
 def hashes(builder, split: str, folds: tuple[int, ...] | None) -> set[str]:
     """Of the pixels of each image of a split, or of folds of it."""
     from zoo import datasets  # a run is loaded without it

@@ -67,6 +67,13 @@ def calibrate_predictor(
     )
     if manifest.PSEUDO in datasets.mask_sources(builder, split):
         found["source"] += ", where masks are those of a teacher"
+    if folds and known_images.differ(predictor.known_images, builder, recipe):
+        found["source"] += ", after images were added or removed"
+        logging.warning(
+            "Images of %s were added or removed since the training, so that the validation folds "
+            "may hold some that the weights have learnt, and thresholds may lie too far off.",
+            recipe.dataset,
+        )
     if folds is None and seen(recipe, builder, split, None, predictor.known_images):
         found["source"] += ", of which the weights have learnt some"
         logging.warning(

@@ -6,6 +6,7 @@ import shutil
 
 from builders import run_dir
 from builders.atomic import replacing, write_json
+from builders.handles import check_handle
 from zoo import hardware, modules
 from zoo.known_images import FILE as KNOWN_IMAGES_FILE
 
@@ -36,7 +37,7 @@ def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pat
             f"{source} must be a module that `python -m export convert` wrote: it has no recipe."
         )
     recipe = json.loads((assets / run_dir.RECIPE_FILE).read_text())
-    run = pathlib.Path(runs_dir) / recipe["module"] / "module_import"
+    run = pathlib.Path(runs_dir) / check_handle(recipe["module"]) / "module_import"
     if run.exists():
         raise ValueError(f"{run} exists. Move it away to import again.")
     model = run_dir.rebuild(recipe)

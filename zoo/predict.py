@@ -52,7 +52,7 @@ def predict_files(
     if batch_size < 1:
         raise ValueError(f"Argument `batch_size` must be at least 1. Received: {batch_size}")
     output_dir = pathlib.Path(output_dir)
-    inputs = image_files.name_results(image_files.find_images(patterns, output_dir), output_dir)
+    inputs = image_files.name_results(image_files.find_images(patterns), output_dir)
     return _predict(predictor, inputs, output_dir, batch_size, skip_broken_images)
 
 

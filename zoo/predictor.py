@@ -142,7 +142,13 @@ def _from_file(path) -> Predictor:
             )
         return _answers(run(images.astype(np.float32) / 255.0))
 
-    return Predictor(predict, described["recipe"], described["calibration"])
+    known = described.get("known_images")
+    return Predictor(
+        predict,
+        described["recipe"],
+        described["calibration"],
+        frozenset(known) if known else None,
+    )
 
 
 def index_mask(probability: np.ndarray, threshold: float) -> np.ndarray:

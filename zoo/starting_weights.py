@@ -41,8 +41,8 @@ def copy_weights(model: keras.Model, directory) -> list[str]:
     if not fitting:
         raise ValueError(
             "Recipe field `start_from` must be a run of the same builder and width: no layer of "
-            f"{recipe['module']} has the name and shape of one here. It is {recipe['builder']} with "
-            f"--builder_args='{json.dumps(recipe['builder_args'])}'. Received: {directory}"
+            f"{recipe['module']} has the name and shape of one here. It is {recipe['builder']} "
+            f"with --builder_args='{json.dumps(recipe['builder_args'])}'. Received: {directory}"
         )
     logging.info(
         "Started from %d layers of %s; new: %s.",
@@ -51,6 +51,24 @@ def copy_weights(model: keras.Model, directory) -> list[str]:
         ", ".join(others) or "none",
     )
     return others
+
+
+def _refuse_seen_data(run, gone, builder) -> None:
+    """Raises where a run began with one that is gone and may know images of this data set by it."""
+    known = _noted(run)
+    if "unknown" in known or not known.isdisjoint(datasets.origins(builder)):
+        raise ValueError(
+            f"{run} started from {gone}, which is not there to say which images it has seen, and "
+            f"its weights have learnt from {', '.join(sorted(known))}. Start from another run."
+        )
+
+
+def _noted(run) -> set[str]:
+    run = pathlib.Path(run)
+    recipe = json.loads((run / run_dir.RECIPE_FILE).read_text())
+    environment = run / "environment.json"
+    noted = json.loads(environment.read_text()) if environment.is_file() else {}
+    return set(run_dir.learnt_from(recipe, noted))
 
 
 def learnt_from(recipe: Recipe, builder) -> list[str]:
@@ -62,11 +80,7 @@ def learnt_from(recipe: Recipe, builder) -> list[str]:
     """
     known = set(datasets.origins(builder))
     if recipe.start_from is not None:
-        start = pathlib.Path(recipe.start_from)
-        before = json.loads((start / run_dir.RECIPE_FILE).read_text())
-        environment = start / "environment.json"
-        noted = json.loads(environment.read_text()) if environment.is_file() else {}
-        known.update(run_dir.learnt_from(before, noted))
+        known |= _noted(recipe.start_from)
     return sorted(known)
 
 
@@ -77,9 +91,12 @@ def refuse_seen_images(recipe: Recipe, builder) -> None:
       recipe: `start_from` may name a run directory.
       builder: the built data set of the recipe.
     """
-    directory = recipe.start_from
+    directory, descendant = recipe.start_from, None
     while directory is not None:
         file = pathlib.Path(directory) / run_dir.RECIPE_FILE
+        if not file.is_file() and descendant is not None:
+            _refuse_seen_data(descendant, directory, builder)
+            return
         if not file.is_file():
             raise ValueError(
                 "Recipe field `start_from` must be a run directory, to see which images its "
@@ -93,4 +110,4 @@ def refuse_seen_images(recipe: Recipe, builder) -> None:
                 f"Recipe field `start_from` must be a run that has seen no test image: {directory} "
                 f"has seen some of {recipe.test_split} of {recipe.dataset}."
             )
-        directory = before.start_from
+        directory, descendant = before.start_from, directory

@@ -90,7 +90,7 @@ def train(
     )
     recipe = with_class_names(recipe, builder)
     if run.exists():
-        _check_same(run, recipe)
+        _check_same(run, recipe, builder)
         logging.info("%s is done already.", run)
         return run
     # What is missing shall be found now rather than after hours of training.
@@ -102,9 +102,11 @@ def train(
                 f"{partial} holds an unfinished run. Go on with it by --resume, or choose another "
                 "--run_name."
             )
-        _check_same(partial, recipe)
+        _check_same(partial, recipe, builder)
     partial.mkdir(parents=True, exist_ok=True)
     write_json(partial / run_dir.RECIPE_FILE, recipe.to_dict())
+    if (known := known_images.of_training(builder, recipe)) is not None:
+        write_json(partial / known_images.FILE, known)
 
     if not (partial / run_dir.WEIGHTS_FILE).is_file():
         _fit(recipe, builder, partial, tensorboard=tensorboard, measure_every=measure_every)
@@ -170,8 +172,6 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     if masks := datasets.mask_sources(builder, recipe.train_split):
         environment["masks"] = masks
     write_json(partial / "environment.json", environment)
-    if (known := known_images.of_training(builder, recipe)) is not None:
-        write_json(partial / known_images.FILE, known)
     run_dir.save_model(model, recipe.to_dict(), partial)
 
 
@@ -226,8 +226,8 @@ def _measure(recipe, builder, partial):
     measure.write_results(partial, evaluation, run=partial)
 
 
-def _check_same(directory, recipe):
-    """Raises where a directory holds the run of another recipe."""
+def _check_same(directory, recipe, builder):
+    """Raises where a directory holds the run of another recipe or of other images."""
     file = directory / run_dir.RECIPE_FILE
     if not file.is_file():
         return
@@ -237,6 +237,11 @@ def _check_same(directory, recipe):
     if changed:
         raise ValueError(
             f"{directory} holds a run with another {', '.join(changed)}. Choose another --run_name."
+        )
+    if known_images.differ(known_images.read(directory), builder, recipe):
+        raise ValueError(
+            f"{directory} holds a run that knows other images than those that {recipe.dataset} "
+            "would teach now: files were added or removed. Choose another --run_name."
         )
 
 
