@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import ground_truth, map_layouts, maps
+from zoo import ground_truth, map_layouts, maps, measure, measure_maps
 
 SCREW = pathlib.Path(os.environ.get("ZOO_DATA_DIR", "")) / "mvtec_ad" / "screw"
 DEFECT = {
@@ -220,3 +220,16 @@ def test_real_screws(tmp_path):
         truth = ground_truth.read_truth(item)
         assert truth.shape == (1024, 1024) and truth.any() == (item.label != "good")
         assert maps.resize_map(maps.read_map(item.map_path), truth.shape).shape == truth.shape
+
+
+def test_maps_of_good_images_alone_have_a_report(tmp_path):
+    """Nothing is defective, so that no pixel threshold is the best one."""
+    for name in "abc":
+        image = np.random.default_rng(ord(name)).random((8, 8))
+        for folder in ("maps", "truth"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        np.save(tmp_path / f"maps/{name}.npy", image)
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / f"truth/{name}.png")
+    evaluation = measure_maps.measure_maps(tmp_path / "maps", tmp_path / "truth", "folder")
+    measure.write_results(tmp_path / "out", evaluation)
+    assert (tmp_path / "out/report.html").is_file()
