@@ -224,10 +224,10 @@ def test_real_screws(tmp_path):
 
 def test_maps_of_good_images_alone_have_a_report(tmp_path):
     """Nothing is defective, so that no pixel threshold is the best one."""
+    for folder in ("maps", "truth", "out"):
+        (tmp_path / folder).mkdir()
     for name in "abc":
         image = np.random.default_rng(ord(name)).random((8, 8))
-        for folder in ("maps", "truth"):
-            (tmp_path / folder).mkdir(exist_ok=True)
         np.save(tmp_path / f"maps/{name}.npy", image)
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / f"truth/{name}.png")
     evaluation = measure_maps.measure_maps(tmp_path / "maps", tmp_path / "truth", "folder")
