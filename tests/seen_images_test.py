@@ -13,9 +13,11 @@ from mvtec_ad_test import make_category
 from tfds_datasets.image_mask_folder import image_mask_folder_dataset_builder
 from tfds_datasets.mvtec_ad import categories
 from tfds_datasets.mvtec_ad.mvtec_ad_dataset_builder import Builder
-from zoo import datasets, known_images
+from zoo import datasets, known_images, measure
 from zoo.measure import seen
+from zoo.predictor import load_predictor
 from zoo.recipes import RECIPES, get_recipe
+from zoo.train import train
 
 MODULE = "unet/neu_seg/strip"
 TEST_APART = {"train_split": "train", "test_split": "test", "test_folds": ()}
@@ -127,3 +129,38 @@ def test_other_data_sets_need_no_hashes(tmp_path):
     builder = types.SimpleNamespace(info=types.SimpleNamespace(metadata={"skipped_images": []}))
     assert known_images.of_training(builder, get_recipe(MODULE)) is None
     assert known_images.read(tmp_path) is None
+
+
+def test_a_folder_that_has_changed_is_another_run(tmp_path):
+    """Its folds are others: what was learnt may be in the test by now."""
+    make_folder(tmp_path / "mine", kind="binary")
+    recipe = get_recipe(
+        "fast_unet/image_mask_folder/rgb",
+        builder_args={"image_shape": [None, None, 3], "base_filters": 2},
+        image_size=(32, 32),
+        crop_size=None,
+        batch_size=2,
+        steps_per_epoch=2,
+        epochs=1,
+    )
+
+    def trained(data):
+        options = {"data_dir": tmp_path / data, "manual_dir": tmp_path / "mine"}
+        return train(recipe, runs_dir=tmp_path / "runs", resume=True, **options)
+
+    run = trained("before")
+    assert trained("before") == run
+    make_folder(tmp_path / "mine", kind="binary", count=37)
+    for data, expected in (("before", False), ("after", True)):
+        builder = datasets.prepare_dataset(
+            recipe.dataset,
+            data_dir=tmp_path / data,
+            manual_dir=tmp_path / "mine" if data == "after" else None,
+        )
+        found = measure.calibrate_predictor(load_predictor(str(run)), builder)
+        assert ("after images were added or removed" in found["source"]) is expected
+    for folder in (run, run.with_name(f"{run.name}.partial")):
+        with pytest.raises(ValueError, match=r"files were added or removed\. Choose another"):
+            trained("after")
+        if folder == run:
+            shutil.move(run, run.with_name(f"{run.name}.partial"))

@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import time
 import keras
 import numpy as np
 import pytest
-from image_mask_folder_test import make_folder
 
 from builders import run_dir
 from zoo import datasets, measure, optimizers, recipes
@@ -106,35 +104,6 @@ def test_one_split_can_hold_training_and_test_folds(data_dir, tmp_path):
     builder = datasets.prepare_dataset(recipe.dataset, data_dir=data_dir)
     whole = measure.measure_predictor(load_predictor(str(run)), builder, "train")
     assert whole.metrics["seen"] is True and whole.metrics["images"] == 120
-
-
-def test_a_folder_that_has_changed_is_another_run(tmp_path):
-    """Its folds are others: what was learnt may be in the test by now."""
-    make_folder(tmp_path / "mine", kind="binary")
-    builder_args = {"image_shape": [None, None, 3], "base_filters": 2}
-    changes = {**SMALL, "crop_size": None, "builder_args": builder_args, "epochs": 1}
-    recipe = recipes.get_recipe("fast_unet/image_mask_folder/rgb", **changes)
-
-    def trained(data):
-        options = {"data_dir": tmp_path / data, "manual_dir": tmp_path / "mine"}
-        return train(recipe, runs_dir=tmp_path / "runs", resume=True, **options)
-
-    run = trained("before")
-    assert trained("before") == run
-    make_folder(tmp_path / "mine", kind="binary", count=37)
-    for data, expected in (("before", False), ("after", True)):
-        builder = datasets.prepare_dataset(
-            recipe.dataset,
-            data_dir=tmp_path / data,
-            manual_dir=tmp_path / "mine" if data == "after" else None,
-        )
-        found = measure.calibrate_predictor(load_predictor(str(run)), builder)
-        assert ("after images were added or removed" in found["source"]) is expected
-    for folder in (run, run.with_name(f"{run.name}.partial")):
-        with pytest.raises(ValueError, match=r"files were added or removed\. Choose another"):
-            trained("after")
-        if folder == run:
-            shutil.move(run, run.with_name(f"{run.name}.partial"))
 
 
 def test_killed_run_resumes_and_ends_as_an_unbroken_one(finished, data_dir, tmp_path):

@@ -67,7 +67,9 @@ def calibrate_predictor(
     )
     if manifest.PSEUDO in datasets.mask_sources(builder, split):
         found["source"] += ", where masks are those of a teacher"
-    if folds and known_images.differ(predictor.known_images, builder, recipe):
+    known = predictor.known_images
+    grown = folds and known_images.differ(known, builder, recipe)
+    if grown and seen(recipe, builder, split, folds, known):  # a folder of its own holds none
         found["source"] += ", after images were added or removed"
         logging.warning(
             "Images of %s were added or removed since the training, so that the validation folds "
