@@ -89,8 +89,9 @@ def train(
         skip_broken_images=skip_broken_images,
     )
     recipe = with_class_names(recipe, builder)
+    known = known_images.of_training(builder, recipe)
     if run.exists():
-        _check_same(run, recipe, builder)
+        _check_same(run, recipe, known)
         logging.info("%s is done already.", run)
         return run
     # What is missing shall be found now rather than after hours of training.
@@ -102,10 +103,10 @@ def train(
                 f"{partial} holds an unfinished run. Go on with it by --resume, or choose another "
                 "--run_name."
             )
-        _check_same(partial, recipe, builder)
+        _check_same(partial, recipe, known)
     partial.mkdir(parents=True, exist_ok=True)
     write_json(partial / run_dir.RECIPE_FILE, recipe.to_dict())
-    if (known := known_images.of_training(builder, recipe)) is not None:
+    if known is not None:
         write_json(partial / known_images.FILE, known)
 
     if not (partial / run_dir.WEIGHTS_FILE).is_file():
@@ -226,7 +227,7 @@ def _measure(recipe, builder, partial):
     measure.write_results(partial, evaluation, run=partial)
 
 
-def _check_same(directory, recipe, builder):
+def _check_same(directory, recipe, known):
     """Raises where a directory holds the run of another recipe or of other images."""
     file = directory / run_dir.RECIPE_FILE
     if not file.is_file():
@@ -238,7 +239,8 @@ def _check_same(directory, recipe, builder):
         raise ValueError(
             f"{directory} holds a run with another {', '.join(changed)}. Choose another --run_name."
         )
-    if known_images.differ(known_images.read(directory), builder, recipe):
+    known_before = known_images.read(directory)
+    if known_before is not None and known_before != frozenset(known or ()):
         raise ValueError(
             f"{directory} holds a run that knows other images than those that {recipe.dataset} "
             "would teach now: files were added or removed. Choose another --run_name."
