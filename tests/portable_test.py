@@ -162,6 +162,22 @@ def test_nothing_marked_is_no_agreement():
     assert check.agrees(check.compare(model, model, 0.5), "float32")
 
 
+def test_rounding_across_the_threshold_is_no_other_mark():
+    """A network of boxes has its best threshold at the last number below 1."""
+    threshold = float(np.nextafter(np.float32(1), np.float32(0)))
+    mask = np.array([1.0, 1.0, 0.4, 0.0], np.float32).reshape(1, 2, 2, 1)
+    model = [{"mask": mask, "score": np.array([1.0])}]
+    rounded, wrong = mask.copy(), mask.copy()
+    rounded[0, 0, 0], wrong[0, 0, 0] = threshold, 0.9
+    for other, agreement in ((rounded, 1.0), (wrong, 0.5)):
+        found = [{"mask": other, "score": np.array([1.0])}]
+        assert check.compare(model, found, threshold)["agreement"] == agreement
+    # Near 0 a hundred times as much is no rounding.
+    faint = [{**model[0], "mask": 1e-6 * mask}]
+    nothing = [{**model[0], "mask": 0 * mask}]
+    assert check.compare(faint, nothing, 5e-7)["agreement"] == 0.0
+
+
 def test_images_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     (tmp_path / "folder").mkdir()
