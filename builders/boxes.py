@@ -13,6 +13,7 @@ ROUNDING = 1e-5  # relative; what float32 layers leave of a constant image varie
 # What a pixel knows of its region; see `_pixels`.
 SCORE, NUMBER, FACTS = 4, 5, 6
 NOTHING = -float("inf")  # facts of a pixel of no region
+# Maps of unknown size get their last axis from `expand_dims`: LiteRT has no slice that adds one.
 
 
 def evidence(cam, label, kind: str = "difference"):
@@ -63,7 +64,8 @@ def heat_map(cam, label, kind: str = "difference"):
     # Before the stretch, since interpolation takes from a peak.
     # Evidence is a difference, so what rounding leaves of it is as large as that of its terms.
     unit = ops.max(ops.abs(cam), axis=(1, 2, 3))[:, None, None]
-    return normalized(enlarge(evidence(cam, label, kind)[..., None])[..., 0], unit)
+    found = ops.expand_dims(evidence(cam, label, kind), axis=-1)
+    return normalized(enlarge(found)[..., 0], unit)
 
 
 def boxes(heat, *, threshold: float = THRESHOLD, max_boxes: int = MAX_BOXES, single: bool = False):
@@ -104,7 +106,7 @@ class Boxes(layers.Layer):
         self.threshold, self.max_boxes, self.single = threshold, max_boxes, single
 
     def call(self, heat):
-        above = (heat > self.threshold)[..., None]
+        above = ops.expand_dims(heat > self.threshold, axis=-1)
         pixels = ops.where(above, _pixels(heat), NOTHING)
         if self.single:
             found = ops.max(pixels, axis=(1, 2))[:, None]
