@@ -87,6 +87,26 @@ class CropLike(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("defect_zoo")
+class NearestUpsampling(keras.layers.Layer):
+    """Makes four pixels of each of features [B, H, W, C].
+
+    As `keras.layers.UpSampling2D`, which forgets the channels where sizes are not known, so that
+    LiteRT has no convolution for them.
+    """
+
+    def call(self, features):
+        batch, height, width, channels = ops.shape(features)
+        pairs = ops.concatenate([features, features], axis=-1)
+        rows = ops.reshape(pairs, (batch, height, 2 * width, channels))
+        whole = ops.stack([rows, rows], axis=2)
+        return ops.reshape(whole, (batch, 2 * height, 2 * width, channels))
+
+    def compute_output_shape(self, input_shape):
+        batch, *size, channels = input_shape
+        return (batch, *(None if n is None else 2 * n for n in size), channels)
+
+
+@keras.saving.register_keras_serializable("defect_zoo")
 class BilinearUpsampling(keras.layers.Layer):
     """Enlarges features [B, H, W, C] bilinearly by an even factor; the corners keep their values.
 

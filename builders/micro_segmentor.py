@@ -138,8 +138,8 @@ class DefectMean(layers.Layer):
         self.pixels = pixels
 
     def call(self, features, mask_logits):
-        defect = defect_probability(mask_probabilities(mask_logits))[..., None]
-        highest = ops.max_pool(ops.stop_gradient(defect), self.pixels, self.pixels)
+        defect = ops.stop_gradient(defect_probability(mask_probabilities(mask_logits)))
+        highest = ops.max_pool(ops.expand_dims(defect, -1), self.pixels, self.pixels)
         weights = ops.square(highest) + 1e-6  # never all 0
         return ops.sum(weights * features, axis=(1, 2)) / ops.sum(weights, axis=(1, 2))
 

@@ -70,7 +70,7 @@ def tiny_unet(
         )(x)
 
     def resize_conv(x, filters, name):
-        x = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_upsample")(x)
+        x = blocks.NearestUpsampling(name=f"{name}_upsample")(x)
         return conv(x, filters, f"{name}_upconv", kernel_size=2)
 
     # === Encoder ===

@@ -224,3 +224,11 @@ def test_bilinear_upsampling_agrees_with_that_of_keras(factor, size):
     layer = blocks.BilinearUpsampling(factor)
     np.testing.assert_allclose(layer(x), expected, atol=1e-6)
     assert layer.compute_output_shape((None, None, 5, 3)) == (None, None, 5 * factor, 3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 4)])
+def test_nearest_upsampling_is_that_of_keras(size):
+    x = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
+    layer = blocks.NearestUpsampling()
+    np.testing.assert_array_equal(layer(x), keras.layers.UpSampling2D(2)(x))
+    assert layer.compute_output_shape((None, None, 5, 3)) == (None, None, 10, 3)
