@@ -23,10 +23,22 @@ def _litert_float16(full, path, batch):
 
 
 def _litert_int8(full, path, batch):
+    if _convolves_in_a_loop(full, batch.shape[1:]):
+        raise ValueError(
+            "litert in int8 cannot hold a network that convolves in a loop, its converter crashes: "
+            "set --precision=float16, or --format=onnx."
+        )
+
     def examples():
         return ([image[None]] for image in batch)
 
     _litert(full, path, batch, **_SMALLER, representative_dataset=examples)
+
+
+def _convolves_in_a_loop(full, shape):
+    graph = tf.function(full).get_concrete_function(tf.TensorSpec([1, *shape])).graph
+    bodies = graph.as_graph_def().library.function
+    return any(node.op == "Conv2D" for body in bodies for node in body.node_def)
 
 
 def _onnx(full, path, batch):

@@ -101,7 +101,7 @@ def test_every_builder_can_be_written_for_one_size(name, tmp_path):
         predict(np.stack(IMAGES))
 
 
-@pytest.mark.parametrize("name", ("micro_segmentor", "tiny_unet", "vgg16_cam"))
+@pytest.mark.parametrize("name", ("fast_unet", "micro_segmentor", "tiny_unet", "vgg16_cam"))
 def test_any_size_in_litert(name, tmp_path):
     """Features of unknown size tempt TensorFlow into operations that LiteRT does not have."""
     model, recipe = made(name)
@@ -113,6 +113,22 @@ def test_any_size_in_litert(name, tmp_path):
         assert any(np.ptp(value) > 1e-3 for value in found.values())  # not only constants
         for key, value in expected.items():
             np.testing.assert_allclose(found[key], value, atol=1e-4)
+
+
+def test_a_loop_is_refused_in_int8_of_litert(tmp_path):
+    """Its converter would end the whole process."""
+    model, recipe = made("transfusion")
+    with pytest.raises(ValueError, match=r"litert in int8 cannot hold.*--precision=float16"):
+        portable.write(
+            model,
+            recipe,
+            tmp_path / "1",
+            format="litert",
+            precision="int8",
+            image_size=(64, 64),
+            images=IMAGES,
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_answers_otherwise_is_not_written(tmp_path, monkeypatch):

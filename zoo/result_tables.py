@@ -190,6 +190,7 @@ _FORMAT: dict[str, Callable[[dict], str]] = {
     "format": lambda row: row["format"],
     "precision": lambda row: row["precision"],
     "MB": lambda row: f"{row['bytes'] / 1e6:.1f}",
+    "image": lambda row: "{}x{}".format(*row["timed_at"]),
     "ms": lambda row: f"{row['milliseconds']:.0f}",
     "agreement": _value("agreement"),
     "defect IoU": _value("defect_iou"),
