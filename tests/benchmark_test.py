@@ -1,5 +1,7 @@
 """The benchmark measures the network it claims to."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,17 @@ def test_a_network_without_a_peer():
 
     with pytest.raises(ValueError, match="`peer` is there for micro_segmentor, tiny_unet, unet"):
         benchmark_torch.steps("flex_unet", {}, "float32", None, None)
+
+
+def test_a_missing_peer_is_told_before_anything_is_timed(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "zoo.benchmark_torch", None)
+    rows = benchmark.run_benchmark(
+        get_recipe("tiny_unet/dagm_synthetic/class_1"),
+        (32, 48),
+        data_dir=tmp_path,
+        precision="float32",
+        batch_size=1,
+        peer="torch",
+    )
+    with pytest.raises(ValueError, match="pip install torch"):
+        next(rows)

@@ -47,13 +47,13 @@ def run_benchmark(
       the steps) and `steps` measured.
 
     Raises:
-      ValueError: the peer is not installed.
+      ValueError: the peer is not installed, or knows no such network; before anything is timed.
     """
     precisions = [precision] if precision else _useful_precisions()
     batch_sizes = [batch_size] if batch_size else BATCH_SIZES
     for policy, batch in itertools.product(precisions, batch_sizes):
         image, mask = _example(recipe.builder_args, (batch, *size))
-        for framework, steps in _frameworks(recipe, peer, policy, image, mask):
+        for framework, steps in _frameworks(recipe, peer, policy, image, mask).items():
             for what, step in steps.items():
                 yield {
                     "what": what,
@@ -90,8 +90,9 @@ def _example(builder_args, shape):
     return image, mask
 
 
-def _frameworks(recipe, peer, policy, image, mask):
-    yield f"keras on {keras.backend.backend()}", _keras_steps(recipe, policy, image, mask)
+def _frameworks(recipe, peer, policy, image, mask) -> dict[str, dict]:
+    """The steps of each; a peer that is not there is told before any time is spent."""
+    steps = {f"keras on {keras.backend.backend()}": _keras_steps(recipe, policy, image, mask)}
     if peer == "torch":
         try:
             from zoo import benchmark_torch
@@ -99,8 +100,10 @@ def _frameworks(recipe, peer, policy, image, mask):
             raise ValueError(
                 "Argument `peer` is torch, which is not installed: pip install torch"
             ) from error
-        steps = benchmark_torch.steps(recipe.builder, recipe.builder_args, policy, image, mask)
-        yield "torch", steps
+        steps["torch"] = benchmark_torch.steps(
+            recipe.builder, recipe.builder_args, policy, image, mask
+        )
+    return steps
 
 
 def _keras_steps(recipe, policy, image, mask):
