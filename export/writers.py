@@ -23,11 +23,7 @@ def _litert_float16(full, path, batch):
 
 
 def _litert_int8(full, path, batch):
-    if _convolves_in_a_loop(full, batch.shape[1:]):
-        raise ValueError(
-            "litert in int8 cannot hold a network that convolves in a loop, its converter crashes: "
-            "set --precision=float16, or --format=onnx."
-        )
+    _refuse_loops(full, batch)
 
     def examples():
         return ([image[None]] for image in batch)
@@ -35,10 +31,15 @@ def _litert_int8(full, path, batch):
     _litert(full, path, batch, **_SMALLER, representative_dataset=examples)
 
 
-def _convolves_in_a_loop(full, shape):
-    graph = tf.function(full).get_concrete_function(tf.TensorSpec([1, *shape])).graph
+def _refuse_loops(full, batch):
+    graph = tf.function(full).get_concrete_function(tf.TensorSpec([1, *batch.shape[1:]])).graph
     bodies = graph.as_graph_def().library.function
-    return any(node.op == "Conv2D" for body in bodies for node in body.node_def)
+    if any(node.op == "Conv2D" for body in bodies for node in body.node_def):
+        raise ValueError(
+            "int8 cannot hold a network that convolves in a loop: LiteRT's converter crashes, and "
+            "ONNX's leaves the loop in float32. Set --format=litert --precision=float16, or "
+            "openvino."
+        )
 
 
 def _onnx(full, path, batch):
@@ -47,6 +48,8 @@ def _onnx(full, path, batch):
 
 def _onnx_int8(full, path, batch):
     from onnxruntime import quantization
+
+    _refuse_loops(full, batch)
 
     class Images(quantization.CalibrationDataReader):
         images = iter(batch)

@@ -115,15 +115,16 @@ def test_any_size_in_litert(name, tmp_path):
             np.testing.assert_allclose(found[key], value, atol=1e-4)
 
 
-def test_a_loop_is_refused_in_int8_of_litert(tmp_path):
-    """Its converter would end the whole process."""
+@pytest.mark.parametrize("format", ["litert", "onnx"])
+def test_a_loop_is_refused_in_int8(format, tmp_path):
+    """LiteRT's converter would end the whole process, ONNX's file would not be smaller."""
     model, recipe = made("transfusion")
-    with pytest.raises(ValueError, match=r"litert in int8 cannot hold.*--precision=float16"):
+    with pytest.raises(ValueError, match=r"int8 cannot hold.*--precision=float16"):
         portable.write(
             model,
             recipe,
             tmp_path / "1",
-            format="litert",
+            format=format,
             precision="int8",
             image_size=(64, 64),
             images=IMAGES,
