@@ -65,7 +65,7 @@ _LONG = {"epochs": 40, "early_stopping_patience": 12}
 # So it did for TinyUNet on class 4, 0.57 after 14 epochs: of 39, the 27th has 0.60.
 _NEED_LONG = (4,)
 # On two classes FastUNet learns on still: 6,000 steps raise the validation IoU of class 2, mean of
-# three seeds, from 0.56 to 0.60, and of class 9 from 0.61 to 0.68.
+# three seeds, from 0.56 to 0.61, and of class 9 from 0.61 to 0.68.
 _LONGEST = {
     "steps_per_epoch": 150,
     "epochs": 40,
