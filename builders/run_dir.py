@@ -15,6 +15,7 @@ from builders.atomic import replacing, write_json
 
 RECIPE_FILE = "recipe.json"
 WEIGHTS_FILE = "weights.weights.h5"
+ENVIRONMENT_FILE = "environment.json"
 
 
 @contextlib.contextmanager
@@ -69,6 +70,14 @@ def learnt_from(recipe: dict, environment: dict) -> list[str]:
     if str(environment.get("textures", "")).startswith("dtd:"):
         known.add("dtd")
     return sorted(known)
+
+
+def read_learnt_from(directory) -> list[str]:
+    """Those that a run directory has noted; see `learnt_from`."""
+    directory = pathlib.Path(directory)
+    environment = directory / ENVIRONMENT_FILE
+    noted = json.loads(environment.read_text()) if environment.is_file() else {}
+    return learnt_from(json.loads((directory / RECIPE_FILE).read_text()), noted)
 
 
 def float32_copy(model: keras.Model, recipe: dict) -> keras.Model:

@@ -91,7 +91,7 @@ def convert() -> None:
 
 
 def _convert_to_other_format(run, stem) -> None:
-    from builders.run_dir import load_model
+    from builders.run_dir import load_model, read_learnt_from
     from export import portable, publish
 
     model, recipe = load_model(run)
@@ -105,6 +105,7 @@ def _convert_to_other_format(run, stem) -> None:
         images=portable.read_images(IMAGES.value, recipe, _image_size()),
         calibration=publish.read_calibration(run),
         known_images=publish.read_known_images(run),
+        learnt_from=read_learnt_from(run),
     )
     print(
         f"{FORMAT.value} {PRECISION.value}: {stem.with_name(made['file'])}  {made['bytes']:,} bytes"

@@ -14,7 +14,6 @@ import shlex
 import shutil
 import tarfile
 
-from builders import run_dir
 from builders.atomic import replacing, write_json
 from export import licences
 from export.card import templates
@@ -49,7 +48,7 @@ def lay_out(
         raise ValueError(f"{handle} has the versions {published} in {modules_dir}, not {version}.")
     paths = version_paths(modules_dir, handle, version)
     manifest = read_manifest(modules_dir, handle, version)
-    known = manifest.get("learnt_from") or run_dir.learnt_from(manifest, manifest["environment"])
+    known = manifest["learnt_from"]
     licence = licences.of_weights(known)
     if licence is None:
         raise ValueError(
@@ -62,9 +61,7 @@ def lay_out(
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     others = other_formats(modules_dir, handle, version)
     with replacing(output_dir) as folder:
-        return HUBS[hub](
-            {**manifest, "learnt_from": known}, paths, others, licence, owner, folder, output_dir
-        )
+        return HUBS[hub](manifest, paths, others, licence, owner, folder, output_dir)
 
 
 def _kaggle(manifest, paths, others, licence, owner, folder, output_dir):

@@ -11,6 +11,7 @@ import glob
 import os
 import pathlib
 import tempfile
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -37,6 +38,7 @@ def write(
     images: list[np.ndarray] | None = None,
     calibration: dict | None = None,
     known_images: list[str] | None = None,
+    learnt_from: Sequence[str] = (),
 ) -> dict:
     """Writes a model in another format, whole or not at all.
 
@@ -52,6 +54,7 @@ def write(
         None; what int8 is fitted to and all is compared on. None takes noise, but for int8.
       calibration: thresholds, for the description.
       known_images: hashes of images that the weights know, for the description.
+      learnt_from: the data sets whose images the weights know, for the description.
 
     Returns:
       The description: `format`, `precision`, `image_size`, `file`, `bytes` of all files, `sha256`,
@@ -92,6 +95,7 @@ def write(
             "recipe": run_dir.without_folders(recipe),
             "calibration": calibration,
             "known_images": known_images,
+            "learnt_from": list(learnt_from),
         }
         runtimes.description_path(path).unlink(missing_ok=True)
         for file in reversed(files):

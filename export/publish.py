@@ -15,7 +15,13 @@ import tensorflow as tf
 from builders.atomic import write_json
 from builders.handles import check_handle
 from builders.predictions import predictions
-from builders.run_dir import RECIPE_FILE, learnt_from, load_model, without_folders
+from builders.run_dir import (
+    ENVIRONMENT_FILE,
+    RECIPE_FILE,
+    load_model,
+    read_learnt_from,
+    without_folders,
+)
 from export import card, check, licences, saved_model
 from export.archive import describe_file, describe_folder, write_archive
 from export.versions import published_versions, read_manifest, version_paths
@@ -23,7 +29,6 @@ from export.versions import published_versions, read_manifest, version_paths
 # Imported weights have neither of these: without a calibration the thresholds stay at one half.
 CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
-ENVIRONMENT_FILE = "environment.json"
 KNOWN_IMAGES_FILE = "known_images.json"
 LISTED_FIGURES = (
     "images",
@@ -147,6 +152,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
     """Writes the four files of a version, and returns its manifest."""
     directory = run["directory"]
     environment = without_folders(_read_json(directory / ENVIRONMENT_FILE))
+    known = read_learnt_from(directory)
     page = card.render(
         run["model"],
         run["recipe"],
@@ -182,8 +188,8 @@ def _write_files(run, paths, *, handle, version) -> dict:
         "weights": run["weights"],
         "parameters": run["model"].count_params(),
         "dataset": run["recipe"]["dataset"],
-        "learnt_from": learnt_from(run["recipe"], environment),
-        "data_licence": licences.of_images(learnt_from(run["recipe"], environment)),
+        "learnt_from": known,
+        "data_licence": licences.of_images(known),
         "figures": {name: run["metrics"].get(name) for name in LISTED_FIGURES},
         **timing,
         "archive": {"file": paths["archive"].name, **describe_file(paths["archive"])},

@@ -55,8 +55,7 @@ def test_weights_know_what_the_manifest_says_else_something_unknown(modules, tmp
 def test_modules_that_come_along(handle, tmp_path):
     manifest = next(m for m in pretrained.manifests() if m["handle"].startswith(handle))
     run = import_module(manifest["handle"], modules_dir=tmp_path, runs_dir=tmp_path)
-    learnt_from = manifest.get("learnt_from", [manifest["dataset"]])  # some were packed before it
-    assert read(run / "environment.json")["learnt_from"] == learnt_from
+    assert read(run / "environment.json")["learnt_from"] == manifest["learnt_from"]
     model, _ = load_model(run)
     assert model.count_params() == manifest["parameters"]
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -56,6 +56,7 @@ def test_files_answer_as_the_model(format, precision, tmp_path):
         images=list(images),
         calibration={"threshold": 0.25},
         known_images=["0123"],
+        learnt_from=["neu_seg/strip"],
     )
     found, expected = run_file(written, tmp_path, images), predictions(model(images / 255.0))
     assert set(found) == set(expected)
@@ -72,6 +73,7 @@ def test_files_answer_as_the_model(format, precision, tmp_path):
     np.testing.assert_allclose(predictor.predict(images)["mask"], expected["mask"], atol=tolerance)
     assert (
         predictor.known_images == {"0123"}
+        and predictor.learnt_from == ("neu_seg/strip",)
         and predictor.threshold == 0.25
         and predictor.class_names == recipe["class_names"]
     )

@@ -42,6 +42,7 @@ def test_run_module_and_url_answer_alike(published, monkeypatch, tmp_path):
         np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
         assert predictor.threshold == CALIBRATION["threshold"]
         assert predictor.class_names == ["good", "defect"] and predictor.channels == 1
+        assert predictor.learnt_from == (RECIPE["dataset"],)
     by_handle = load_predictor(RECIPE["module"], modules)
     np.testing.assert_allclose(by_handle.predict(images)["mask"], expected["mask"], atol=1e-5)
     server.shutdown()

@@ -52,11 +52,27 @@ MVTEC_AD = {"train_split": "train+test", "test_split": "test", "test_folds": (7,
 )
 def test_what_a_run_has_seen(changes, split, folds, expected):
     recipe = get_recipe(MODULE, validation_folds=(5, 6), **changes)
-    config = types.SimpleNamespace(name="strip")
-    builder = types.SimpleNamespace(name="neu_seg", builder_config=config)
-    assert seen(recipe, builder, split, folds) == expected
-    other = types.SimpleNamespace(name="magnetic_tile", builder_config=config)
+    assert seen(recipe, builder_named("neu_seg"), split, folds) == expected
+    other = builder_named("magnetic_tile")
     assert not seen(recipe, other, split, folds)
+
+
+def builder_named(name):
+    config, info = types.SimpleNamespace(name="strip"), types.SimpleNamespace(metadata=None)
+    return types.SimpleNamespace(name=name, builder_config=config, info=info)
+
+
+def test_what_its_weights_knew_before():
+    """Of an earlier run only the data set is noted, so that any image of it may have been seen."""
+    known = ("magnetic_tile/strip", "neu_seg/strip")
+    started = get_recipe(MODULE, validation_folds=(5, 6), start_from="before", **TEST_APART)
+    assert seen(started, builder_named("magnetic_tile"), "test", None, learnt_from=known)
+    assert not seen(started, builder_named("msd"), "test", None, learnt_from=known)
+    # Its own data set is divided by folds, and a run that had seen its test images was refused.
+    assert not seen(started, builder_named("neu_seg"), "test", None, learnt_from=known)
+    # A student of pseudo masks knows images of its teacher's data set, by their hashes.
+    student = get_recipe(MODULE, validation_folds=(5, 6), **TEST_APART)
+    assert not seen(student, builder_named("magnetic_tile"), "test", None, learnt_from=known)
 
 
 def divisions():

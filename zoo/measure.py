@@ -4,7 +4,7 @@ import csv
 import json
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from absl import logging
 
@@ -76,7 +76,7 @@ def calibrate_predictor(
             "may hold some that the weights have learnt, and thresholds may lie too far off.",
             recipe.dataset,
         )
-    if folds is None and seen(recipe, builder, split, None, predictor.known_images):
+    if folds is None and seen(recipe, builder, split, None, known, predictor.learnt_from):
         found["source"] += ", of which the weights have learnt some"
         logging.warning(
             "The weights have learnt images of %s, whose scores are better than those of others "
@@ -146,7 +146,7 @@ def measure_predictor(
         "module": recipe.module,
         "dataset": builder.info.full_name,
         "split": split if folds is None else f"{split}, folds {', '.join(map(str, folds))}",
-        "seen": seen(recipe, builder, split, folds, predictor.known_images),
+        "seen": seen(recipe, builder, split, folds, predictor.known_images, predictor.learnt_from),
         "map_note": None,
     }
     speed = {"seconds": seconds, "images_per_second": evaluation.metrics["images"] / seconds}
@@ -255,8 +255,12 @@ def seen(
     split: str,
     folds: tuple[int, ...] | None,
     known: frozenset[str] | None = None,
+    learnt_from: Sequence[str] = (),
 ) -> bool:
     """Whether a split holds images that trained the weights or chose epoch or thresholds.
+
+    Of the data of a run that the weights started from, no one notes which images those were: then
+    all count.
 
     Args:
       recipe: of the weights.
@@ -264,10 +268,14 @@ def seen(
       split: of it.
       folds: of the split; None for all of it.
       known: see `zoo.known_images`; None where the folds say it.
+      learnt_from: the data sets that the weights know.
     """
+    other = f"{builder.name}/{builder.builder_config.name}" != recipe.dataset
+    if other and recipe.start_from and set(learnt_from) & set(datasets.origins(builder)):
+        return True
     if known is not None:  # also where a data set has given its images to a folder
         return not known.isdisjoint(known_images.hashes(builder, split, folds))
-    if f"{builder.name}/{builder.builder_config.name}" != recipe.dataset:
+    if other:
         return False
     if not calibration.share_images(recipe.train_split, split):
         return False

@@ -58,9 +58,7 @@ def _environment(folder, recipe) -> dict:
     if manifest is None:
         known = sorted({*run_dir.learnt_from(recipe, {}), "unknown"})
         return {**hardware.describe(), "learnt_from": known}
-    environment = manifest["environment"]
-    known = manifest.get("learnt_from") or run_dir.learnt_from(recipe, environment)
-    return {**environment, "learnt_from": known}
+    return {**manifest["environment"], "learnt_from": manifest["learnt_from"]}
 
 
 def _read_weights(model, folder) -> None:

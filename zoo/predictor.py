@@ -27,12 +27,14 @@ class Predictor(NamedTuple):
       recipe: the recipe as a dict.
       calibration: thresholds as a dict; empty for a model without any.
       known_images: see there; None where the recipe's folds say which images it knows.
+      learnt_from: the data sets whose images its weights know, name/config each.
     """
 
     predict: Callable[[np.ndarray], dict[str, np.ndarray]]
     recipe: dict
     calibration: dict
     known_images: frozenset[str] | None = None
+    learnt_from: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -124,7 +126,10 @@ def load_predictor(source: str, modules_dir="modules") -> Predictor:
         found = from_model(
             model, recipe, json.loads(calibration.read_text()) if calibration.is_file() else {}
         )
-        return found._replace(known_images=known_images.read(directory))
+        return found._replace(
+            known_images=known_images.read(directory),
+            learnt_from=tuple(run_dir.read_learnt_from(directory)),
+        )
     return _from_module(source, modules_dir)
 
 
@@ -148,6 +153,7 @@ def _from_file(path) -> Predictor:
         described["recipe"],
         described["calibration"],
         frozenset(known) if known else None,
+        tuple(described["learnt_from"]),
     )
 
 
@@ -192,7 +198,8 @@ def defect_type(class_names: list[str], outputs: dict, index: int, mask: np.ndar
 def _from_module(source: str, modules_dir) -> Predictor:
     import tensorflow as tf  # a module is a SavedModel: only TensorFlow reads it
 
-    module = tf.saved_model.load(str(modules.find(source, modules_dir)))
+    folder = modules.find(source, modules_dir)
+    module = tf.saved_model.load(str(folder))
     if "serve_uint8" not in module.signatures or not hasattr(module, "recipe"):
         raise ValueError(
             f"{source} must be a module that `python -m export convert` wrote: it has no signature "
@@ -204,12 +211,14 @@ def _from_module(source: str, modules_dir) -> Predictor:
         return _answers(serve(image=tf.constant(images)))
 
     predict.module = module  # its variables live only as long as it does
-    known = _asset(module, "known_images")
+    known, recipe = _asset(module, "known_images"), _asset(module, "recipe")
+    manifest = modules.manifest_of(folder) or {"learnt_from": run_dir.learnt_from(recipe, {})}
     return Predictor(
         predict,
-        _asset(module, "recipe"),
+        recipe,
         _asset(module, "calibration"),
         frozenset(known) if known else None,
+        tuple(manifest["learnt_from"]),
     )
 
 

@@ -55,20 +55,12 @@ def copy_weights(model: keras.Model, directory) -> list[str]:
 
 def _refuse_seen_data(run, gone, builder) -> None:
     """Raises where a run began with one that is gone and may know images of this data set by it."""
-    known = _noted(run)
+    known = set(run_dir.read_learnt_from(run))
     if "unknown" in known or not known.isdisjoint(datasets.origins(builder)):
         raise ValueError(
             f"{run} started from {gone}, which is not there to say which images it has seen, and "
             f"its weights have learnt from {', '.join(sorted(known))}. Start from another run."
         )
-
-
-def _noted(run) -> set[str]:
-    run = pathlib.Path(run)
-    recipe = json.loads((run / run_dir.RECIPE_FILE).read_text())
-    environment = run / "environment.json"
-    noted = json.loads(environment.read_text()) if environment.is_file() else {}
-    return set(run_dir.learnt_from(recipe, noted))
 
 
 def learnt_from(recipe: Recipe, builder) -> list[str]:
@@ -80,7 +72,7 @@ def learnt_from(recipe: Recipe, builder) -> list[str]:
     """
     known = set(datasets.origins(builder))
     if recipe.start_from is not None:
-        known |= _noted(recipe.start_from)
+        known |= {*run_dir.read_learnt_from(recipe.start_from)}
     return sorted(known)
 
 
