@@ -16,7 +16,7 @@ from zoo.predict import predict_files
 from zoo.predictor import at_size, load_predictor
 from zoo.recipe import parse_field
 from zoo.recipes import get_recipe
-from zoo.textures import Textures
+from zoo.synthetic_anomalies.textures import Textures
 from zoo.train import run_path, train
 
 MODULE = "transfusion/dagm_synthetic/class_1_small"

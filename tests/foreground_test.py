@@ -9,7 +9,7 @@ from absl.testing import absltest
 from PIL import Image
 
 from tfds_datasets.images import read_image
-from zoo import foreground
+from zoo.synthetic_anomalies import foreground
 
 ROW, COLUMN = np.mgrid[:96, :128]
 DISC = np.hypot(ROW - 50, COLUMN - 60) < 25

@@ -8,7 +8,7 @@ from made_archives import save
 
 from tfds_datasets.image_mask_folder import manifest
 from zoo.pseudo_mask import Levels, pseudo_mask
-from zoo.review_server import serving
+from zoo.review.server import serving
 
 LEVELS = Levels(low=0.25, pixel=0.375, image=0.5)
 SHAPE = (48, 64)

@@ -7,7 +7,7 @@ from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 
 from tfds_datasets.image_mask_folder import manifest
-from zoo.review_marks import COLORS, DEFECT
+from zoo.review.marks import COLORS, DEFECT
 
 
 class ReviewPage(Tab):

@@ -12,10 +12,10 @@ from made_review import SCORES, cone, file, make_review, served_review
 from PIL import Image
 
 from tfds_datasets.image_mask_folder import manifest
-from zoo.review_files import ReviewFiles
-from zoo.review_marks import DEFECT, DEFECT_LINE, NOTHING, OPEN, STUDENT_LINE
-from zoo.review_pictures import ReviewPictures
-from zoo.review_server import FILES, LONGEST_BODY, serving
+from zoo.review.files import ReviewFiles
+from zoo.review.marks import DEFECT, DEFECT_LINE, NOTHING, OPEN, STUDENT_LINE
+from zoo.review.server import FILES, LONGEST_BODY, serving
+from zoo.review.views import ReviewPictures
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_only_files_of_the_manifest_are_read(name, untouched):
     assert ask(untouched, f"/hottest?file={name}")[0] == 400
 
 
-@pytest.mark.parametrize("address", ["/../secret.png", "/train/images/spot.png", "/zoo/review.py"])
+@pytest.mark.parametrize("address", ["/../secret.png", "/train/images/spot.png", "/server.py"])
 def test_there_is_no_other_page(address, untouched):
     assert ask(untouched, address)[0] == 404
 

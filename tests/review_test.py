@@ -14,8 +14,8 @@ from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 from zoo import review
 from zoo.pseudo_mask import pseudo_mask
-from zoo.review_session import ReviewSession
-from zoo.review_student import disagreement
+from zoo.review.session import ReviewSession
+from zoo.review.student import disagreement
 
 
 @pytest.fixture

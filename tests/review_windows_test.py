@@ -10,10 +10,10 @@ from PIL import Image
 from tfds_datasets.image_mask_folder import manifest
 from zoo import review
 from zoo.pseudo_mask import pseudo_mask
-from zoo.review_files import ReviewFiles
-from zoo.review_marks import DEFECT, STUDENT_LINE, draw_marks
-from zoo.review_pictures import LONGEST, ReviewPictures
-from zoo.review_windows import ReviewWindows, Window, parse_window
+from zoo.review.files import ReviewFiles
+from zoo.review.marks import DEFECT, STUDENT_LINE, draw_marks
+from zoo.review.views import LONGEST, ReviewPictures
+from zoo.review.windows import ReviewWindows, Window, parse_window
 
 WINDOWS = [Window(0, 0, *SHAPE), Window(20, 30, 10, 20), Window(0, 0, 3, 50), Window(40, 34, 8, 30)]
 # Where the disc of a mask ends, at its threshold or at 0.3, and where that of a student does.

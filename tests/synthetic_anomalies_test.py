@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo import perlin, synthetic_anomalies
-from zoo.textures import Textures
+from zoo import synthetic_anomalies
+from zoo.synthetic_anomalies import perlin
+from zoo.synthetic_anomalies.textures import Textures
 
 TEXTURES = Textures("procedural")
 EVERYWHERE = np.ones((64, 64), bool)

@@ -5,7 +5,7 @@ import pytest
 from absl.testing import absltest
 from PIL import Image
 
-from zoo import procedural_textures, texture_augment, textures
+from zoo.synthetic_anomalies import procedural_textures, texture_augment, textures
 
 RAMP = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (32, 256, 3))
 

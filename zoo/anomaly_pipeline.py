@@ -12,10 +12,10 @@ from absl import logging
 
 from builders import transparency
 from zoo import augment, datasets, input_pipeline
-from zoo.foreground import foreground_masks
 from zoo.recipe import Recipe
 from zoo.synthetic_anomalies import transfusion_batch
-from zoo.textures import Textures
+from zoo.synthetic_anomalies.foreground import foreground_masks
+from zoo.synthetic_anomalies.textures import Textures
 
 VALIDATION_SEED = 712_000_003  # the defects painted on validation images are those of every run
 # Third numbers of seeds, which tell these draws from those of `transfusion_batch`, which has two.

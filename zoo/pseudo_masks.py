@@ -19,15 +19,15 @@ from tfds_datasets.copies import COPY_SIDE, thumbnail
 from tfds_datasets.features import IGNORE
 from tfds_datasets.image_mask_folder import manifest
 from zoo import datasets, progress, roles
-from zoo.foreground import foreground_masks, own_mask
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.predictor import Predictor
 from zoo.pseudo_mask import Levels, pseudo_mask
 from zoo.recipe import Recipe
 from zoo.student_folder import StudentFolder
 from zoo.synthetic_anomalies import with_anomalies
+from zoo.synthetic_anomalies.foreground import foreground_masks, own_mask
+from zoo.synthetic_anomalies.textures import find_textures
 from zoo.tasks import LEARN_NORMAL
-from zoo.textures import find_textures
 from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
 
 FOLDERS = PSEUDO, SYNTHETIC, GROUND_TRUTH = ("pseudo", "synthetic", "ground_truth")

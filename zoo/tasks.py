@@ -8,7 +8,7 @@ from absl import logging
 
 from zoo import anomaly_pipeline, denoising, input_pipeline, objectives
 from zoo.recipe import Recipe
-from zoo.textures import find_textures
+from zoo.synthetic_anomalies.textures import find_textures
 from zoo.threshold_rules import parse_rule
 
 LEARN_NORMAL = ("transfusion",)  # builders whose models learn from good images alone

@@ -13,7 +13,7 @@ COMMANDS = Commands()
 
 @COMMANDS.add("review", "student", *MODEL, "port")
 def review(options) -> Iterator[str]:
-    from zoo.review_server import serving
+    from zoo.review.server import serving
 
     student = predictor_of(options, options.student) if options.student else None
     with serving(required(options, "source"), options.port, student) as address:

@@ -4,13 +4,11 @@ import pathlib
 
 import jinja2
 
-FOLDER = pathlib.Path(__file__).parent
 
-
-def environment() -> jinja2.Environment:
-    """Reads the templates beside this file; what is missing in a template is an error."""
+def environment(folder: pathlib.Path) -> jinja2.Environment:
+    """Reads the templates of a folder; what is missing in a template is an error."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

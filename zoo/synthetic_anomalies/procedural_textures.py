@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from zoo import perlin
+from zoo.synthetic_anomalies import perlin
 
 OCTAVES = 4  # of Perlin noise, each half as coarse and half as strong as the one before
 TABLE_COLORS = 3

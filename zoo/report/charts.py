@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-from zoo import charts
 from zoo.metrics.decisions import wilson_interval
+from zoo.report import svg
 
 PRO_LIMITS = (0.05, 0.3)  # the false positive rates up to which AU-PRO is integrated
 # A little beyond the highest limit: what follows counts for no figure.
@@ -24,7 +24,7 @@ def ranking_charts(curves: dict) -> dict[str, Markup]:
     drawn = {}
     for name, (title, x_label, y_label) in CURVES.items():
         if name in curves:
-            drawn[name] = charts.line_chart(
+            drawn[name] = svg.line_chart(
                 curves[name]["x"],
                 {name: curves[name]["y"]},
                 title=title,
@@ -47,7 +47,7 @@ def overlap_chart(curves: dict, pixel: dict | None) -> Markup | None:
         "set IoU": "set_iou",
         "set Dice": "set_dice",
     }
-    chart = charts.line_chart(
+    chart = svg.line_chart(
         curves["overlap"]["threshold"],
         {name: curves["overlap"][key] for name, key in lines.items()},
         title="Overlap over the pixel threshold",
@@ -62,7 +62,7 @@ def type_chart(per_type: list[dict]) -> Markup | None:
     """Bars for each defect type; whiskers are where the share found truly lies."""
     found = [(row["found"], row["images"]) for row in per_type]
     shares = [None if part is None or not total else part / total for part, total in found]
-    chart = charts.bar_chart(
+    chart = svg.bar_chart(
         [row["label"] for row in per_type],
         {
             "share found": shares,
@@ -82,7 +82,7 @@ def type_chart(per_type: list[dict]) -> Markup | None:
 def training_charts(history: list[dict]) -> list[Markup]:
     epochs = [row["epoch"] for row in history]
     drawn = [
-        charts.line_chart(
+        svg.line_chart(
             epochs,
             {name: [row.get(key) for row in history] for name, key in lines.items()},
             title=title,

@@ -1,5 +1,5 @@
 // Asks the server for the pictures of a review, and lays them upon each other. Runs together with
-// review.js.
+// page.js.
 "use strict";
 
 let stale = false; // what is drawn is not what is wanted any more

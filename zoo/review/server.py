@@ -16,9 +16,9 @@ from collections.abc import Iterator
 
 from zoo import templates
 from zoo.review import check_threshold
-from zoo.review_pictures import LONGEST
-from zoo.review_session import ReviewSession
-from zoo.review_windows import parse_window
+from zoo.review.session import ReviewSession
+from zoo.review.views import LONGEST
+from zoo.review.windows import parse_window
 
 HOST = "127.0.0.1"
 HTTP_PORT = 80  # which browsers do not name
@@ -27,11 +27,11 @@ POLL = 0.1  # seconds that it takes to see that it shall stop
 LONGEST_BODY = 4096  # bytes of a decision
 FOLDER = pathlib.Path(__file__).parent
 FILES = {
-    "/review.css": "text/css",
-    "/review_pictures.js": "text/javascript",
-    "/review_zoom.js": "text/javascript",
-    "/review_keys.js": "text/javascript",
-    "/review.js": "text/javascript",
+    "/page.css": "text/css",
+    "/pictures.js": "text/javascript",
+    "/zoom.js": "text/javascript",
+    "/keys.js": "text/javascript",
+    "/page.js": "text/javascript",
 }
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -199,8 +199,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 def _page(session: ReviewSession) -> str:
     return (
-        templates.environment()
-        .get_template("review.html.j2")
+        templates.environment(FOLDER)
+        .get_template("page.html.j2")
         .render(
             folder=str(session.root),
             images=session.images(),

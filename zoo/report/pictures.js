@@ -1,4 +1,4 @@
-// Draws the pictures of the report's cards while they are in view. Runs together with report.js.
+// Draws the pictures of the report's cards while they are in view. Runs together with page.js.
 "use strict";
 
 const FILL = [213, 94, 0]; // of marked pixels

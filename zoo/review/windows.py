@@ -10,9 +10,9 @@ import numpy as np
 from zoo import pictures
 from zoo.pseudo_mask import pseudo_mask_window
 from zoo.review import teacher_levels
-from zoo.review_files import ReviewFiles
-from zoo.review_marks import LINE, clear_png, draw_marks
-from zoo.review_pictures import LONGEST, heat_picture
+from zoo.review.files import ReviewFiles
+from zoo.review.marks import LINE, clear_png, draw_marks
+from zoo.review.views import LONGEST, heat_picture
 
 FASTEST = 1  # of zlib's levels; the pictures do not leave this machine
 FORM = re.compile("([0-9]{1,7}),([0-9]{1,7}),([0-9]{1,7}),([0-9]{1,7})")

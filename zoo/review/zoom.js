@@ -1,5 +1,5 @@
 // Zooms into the image of a review: shows a window of it at full resolution, and moves the window.
-// Runs together with review.js.
+// Runs together with page.js.
 "use strict";
 
 const GROWTH = 2; // times that zooming enlarges at least

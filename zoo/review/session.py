@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from zoo import review
-from zoo.review_files import ReviewFiles
-from zoo.review_pictures import ReviewPictures
-from zoo.review_windows import ReviewWindows
+from zoo.review.files import ReviewFiles
+from zoo.review.views import ReviewPictures
+from zoo.review.windows import ReviewWindows
 
 
 class ReviewSession:
@@ -33,7 +33,7 @@ class ReviewSession:
         review.finish_interrupted(self.root)
         self.students, self._disagreements = None, None
         if predictor is not None:
-            from zoo.review_student import StudentMasks  # needs Keras
+            from zoo.review.student import StudentMasks  # needs Keras
 
             self.students = StudentMasks(self.root, self._entries, predictor)
             self._disagreements = {file: self._disagreement(file) for file in self._entries}
@@ -67,7 +67,7 @@ class ReviewSession:
             return self._shown(file)
 
     def _disagreement(self, file: str) -> float:
-        from zoo.review_student import disagreement
+        from zoo.review.student import disagreement
 
         mask = np.asarray(Image.open(review.paths(self.root, file)["mask"]))
         return disagreement(mask, self.students[file])

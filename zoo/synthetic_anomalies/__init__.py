@@ -5,7 +5,7 @@ What is drawn depends on the seed and on the image's index alone, whatever order
 Source: Fučka, Zavrtanik and Skočaj, "TransFusion", ECCV 2024 (arXiv 2311.09999), and its code,
 MaticFuc/ECCV_TransFusion; shapes and textures go back to DRAEM (Zavrtanik et al., ICCV 2021).
 Differences: a mask that no pixel of the part is in is drawn anew, up to `MOST_REDRAWS` times, where
-the original trains on it; the sources of textures are those of `zoo.textures`; small images get no
+the original trains on it; the sources of textures are those of `textures`; small images get no
 lattice finer than 4 px.
 """
 
@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from zoo import perlin
-from zoo.textures import Textures, draw_texture
+from zoo.synthetic_anomalies import perlin
+from zoo.synthetic_anomalies.textures import Textures, draw_texture
 
 THRESHOLD = 0.5  # of a field in -1..1: where it is beyond, in either direction, is the anomaly
 MOST_REDRAWS = 10  # of a mask that is empty
@@ -65,10 +65,10 @@ def transfusion_batch(
 
     Args:
       images: uint8 [B, H, W, C] of good parts, C 1 or 3.
-      foregrounds: bool [B, H, W], where anomalies may lie; see `zoo.foreground`.
+      foregrounds: bool [B, H, W], where anomalies may lie; see `foreground`.
       indices: int [B], another for each image of every epoch, such as epoch * images + number.
       seed: of the training.
-      textures: from `zoo.textures.find_textures`.
+      textures: from `textures.find_textures`.
 
     Returns:
       A dict of `normal` float32 [B, H, W, C], the images in [-1, 1]; `anomaly`, the same of the
@@ -120,10 +120,10 @@ def with_anomalies(
 
     Args:
       images: uint8 [B, H, W, C] of good parts, C 1 or 3.
-      foregrounds: bool [B, H, W], where anomalies may lie; see `zoo.foreground`.
+      foregrounds: bool [B, H, W], where anomalies may lie; see `foreground`.
       indices: int [B], another for each image of every epoch.
       seed: of the training.
-      textures: from `zoo.textures.find_textures`.
+      textures: from `textures.find_textures`.
 
     Returns:
       The images, and their masks uint8 [B, H, W, 1], 1 where the anomaly is; 0 throughout where

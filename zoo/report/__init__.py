@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 from builders.atomic import replacing
 from tfds_datasets.features import GOOD
-from zoo import explorer, report_charts, report_figures, templates, verdict
+from zoo import templates, verdict
 from zoo.outliers import LIMIT, MOST
+from zoo.report import charts, explorer, figures
 
 FOLDER = pathlib.Path(__file__).parent
-SCRIPTS = ("report_pictures.js", "report.js")
+SCRIPTS = ("pictures.js", "page.js")
 WORST_REGIONS = 10
 
 
@@ -40,11 +41,11 @@ def write_report(
       environment: versions and devices; may be empty.
       history: a dict for each epoch; empty for weights that were not trained here.
       gallery: as `Gallery.entries` returns it.
-      curves: those of `report_charts.CURVES`, each `x` and `y`, and `overlap`: the pixel counts
+      curves: those of `charts.CURVES`, each `x` and `y`, and `overlap`: the pixel counts
         and overlaps at each `threshold`. Those that are undefined are left out.
       outliers: as `OutlierSearch.found` returns them.
     """
-    environment_of_page = templates.environment()
+    environment_of_page = templates.environment(FOLDER)
     environment_of_page.filters.update(
         number=_number,
         interval=_interval,
@@ -54,13 +55,13 @@ def write_report(
     )
     script = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     data = explorer.page_data(metrics, curves)
-    page = environment_of_page.get_template("report.html.j2").render(
+    page = environment_of_page.get_template("page.html.j2").render(
         metrics=metrics,
         good=metrics["images"] - metrics["defective"],
         verdict=verdict.sentence(metrics) if metrics["tp"] is not None else None,
         counts=verdict.counts(metrics) if metrics["tp"] is not None else [],
         calibration=calibration,
-        figures=report_figures.tiles(metrics),
+        figures=figures.tiles(metrics),
         data=data,
         start=explorer.figures_at_start(data),
         gallery=gallery,
@@ -69,15 +70,15 @@ def write_report(
         most_outliers=MOST,
         good_label=GOOD,
         labels=sorted({entry["label"] for entry in gallery} - {GOOD}),
-        ranking_charts=report_charts.ranking_charts(curves),
-        overlap_chart=report_charts.overlap_chart(curves, data["pixel"]),
-        type_chart=report_charts.type_chart(metrics["per_type"]),
-        training_charts=report_charts.training_charts(history),
+        ranking_charts=charts.ranking_charts(curves),
+        overlap_chart=charts.overlap_chart(curves, data["pixel"]),
+        type_chart=charts.type_chart(metrics["per_type"]),
+        training_charts=charts.training_charts(history),
         regions=_worst_regions(metrics["per_region"]),
         history=history,
         recipe=recipe,
         environment=environment,
-        style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
+        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )

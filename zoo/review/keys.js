@@ -1,4 +1,4 @@
-// What the keys and buttons of a review do. Runs together with review.js.
+// What the keys and buttons of a review do. Runs together with page.js.
 "use strict";
 
 const ACTIONS = {

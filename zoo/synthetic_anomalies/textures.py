@@ -6,7 +6,7 @@ A source is named by a word, and by a path where it needs one:
 |----------------|------------------------------------------------------------------------------|
 | `dtd:FOLDER`   | the Describable Textures Dataset, as extracted, for research                 |
 | `folder:FOLDER`| any pictures in a folder and those below it                                  |
-| `procedural`   | drawn by `zoo.procedural_textures`                                           |
+| `procedural`   | drawn by `procedural_textures`                                               |
 | `self`         | the image itself, changed, with its 8x8 tiles in random order                |
 
 Beside the first three, every second texture is of the image itself, as in TransFusion.
@@ -22,8 +22,8 @@ from absl import logging
 from PIL import Image
 
 from tfds_datasets.images import is_image, read_image
-from zoo.procedural_textures import procedural_texture
-from zoo.texture_augment import augmented
+from zoo.synthetic_anomalies.procedural_textures import procedural_texture
+from zoo.synthetic_anomalies.texture_augment import augmented
 
 DEFAULT_SOURCES = ("procedural",)
 SELF_SHARE = 0.5  # of the textures, where there is another source too
