@@ -41,7 +41,7 @@ def test_facts_of_the_run(model):
     text = render(model)
     assert "1,850,305 parameters" in text
     assert "CC BY 4.0" in text
-    assert "512x512 pixels" in text
+    assert "64x64 pixels" in text
     assert "Pixel threshold 0.375, image threshold 0.625. Source of both: best F1 on fold 9" in text
     assert "| Test images | 575 |" in text
     assert "| IoU, mean over defective images | 0.8125 |" in text

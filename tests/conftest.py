@@ -30,6 +30,14 @@ def forgotten_models():
     gc.collect()
 
 
+@pytest.fixture(autouse=True)
+def briefly_timed(monkeypatch):
+    """Every module is compared with its model and timed: here once, on a small image."""
+    monkeypatch.setattr("export.check.SIZE", (128, 128))
+    monkeypatch.setattr("export.check.SECONDS", 0.0)
+    monkeypatch.setattr("export.check.LEAST_RUNS", 1)
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     driver = start_browser(tmp_path_factory.mktemp("profile"))

@@ -14,7 +14,7 @@ RECIPE = {
     "builder": "tiny_unet",
     "builder_args": {"image_shape": [None, None, 1], "num_classes": 1, "weight_decay": 1e-5},
     "class_names": ["good", "defect"],
-    "image_size": [512, 512],
+    "image_size": [64, 64],
     "dataset": "dagm2007/class_4",
     "seed": 0,
 }
