@@ -1,8 +1,5 @@
 """What several tests use: a small data set, and a browser."""
 
-import gc
-import sys
-
 import pytest
 import tensorflow_datasets as tfds
 from browser_page import start_browser
@@ -19,15 +16,6 @@ def data_dir(tmp_path_factory):
         download_config=tfds.download.DownloadConfig(max_examples_per_split=120)
     )
     return folder
-
-
-@pytest.fixture(autouse=True, scope="module")
-def forgotten_models():
-    """Models and their graphs refer to each other: what a file has built would fill the memory."""
-    yield
-    if "keras" in sys.modules:
-        sys.modules["keras"].backend.clear_session()
-    gc.collect()
 
 
 @pytest.fixture(autouse=True)
