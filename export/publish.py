@@ -18,8 +18,8 @@ from builders.predictions import predictions
 from builders.run_dir import (
     ENVIRONMENT_FILE,
     RECIPE_FILE,
+    learnt_from,
     load_model,
-    read_learnt_from,
     without_folders,
 )
 from export import card, check, licences, saved_model
@@ -152,7 +152,7 @@ def _write_files(run, paths, *, handle, version) -> dict:
     """Writes the four files of a version, and returns its manifest."""
     directory = run["directory"]
     environment = without_folders(_read_json(directory / ENVIRONMENT_FILE))
-    known = read_learnt_from(directory)
+    known = learnt_from(run["recipe"], environment)
     page = card.render(
         run["model"],
         run["recipe"],

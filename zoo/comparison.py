@@ -112,7 +112,8 @@ def _run(directory, teacher) -> dict:
     """What a run directory says of its model."""
     model, recipe = run_dir.load_model(directory)
     started = recipe.get("start_from") is not None
-    masks = json.loads((pathlib.Path(directory) / "environment.json").read_text()).get("masks", [])
+    environment = pathlib.Path(directory, run_dir.ENVIRONMENT_FILE)
+    masks = json.loads(environment.read_text()).get("masks", [])
     return {
         "module": recipe["module"],
         "recipe": recipe["name"],

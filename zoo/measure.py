@@ -214,7 +214,7 @@ def _record(run) -> dict:
     return {
         "recipe": read(run_dir.RECIPE_FILE),
         "calibration": read("calibration.json"),
-        "environment": read("environment.json"),
+        "environment": read(run_dir.ENVIRONMENT_FILE),
         "history": history,
     }
 

@@ -49,7 +49,7 @@ def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pat
         for name in _DOCUMENTS:
             if (assets / name).is_file():
                 shutil.copyfile(assets / name, directory / name)
-        write_json(directory / "environment.json", _environment(folder, recipe))
+        write_json(directory / run_dir.ENVIRONMENT_FILE, _environment(folder, recipe))
     return run
 
 

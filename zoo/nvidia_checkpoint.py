@@ -84,7 +84,7 @@ def import_checkpoint(checkpoint: str, *, module: str, runs_dir) -> pathlib.Path
         directory.mkdir()
         run_dir.save_model(model, values, directory)
         write_json(
-            directory / "environment.json",
+            directory / run_dir.ENVIRONMENT_FILE,
             {**hardware.describe(), "imported_from": pathlib.Path(checkpoint).name},
         )
     return run

@@ -172,7 +172,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     }
     if masks := datasets.mask_sources(builder, recipe.train_split):
         environment["masks"] = masks
-    write_json(partial / "environment.json", environment)
+    write_json(partial / run_dir.ENVIRONMENT_FILE, environment)
     run_dir.save_model(model, recipe.to_dict(), partial)
 
 
