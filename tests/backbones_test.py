@@ -7,6 +7,7 @@ import sys
 
 import keras
 import numpy as np
+import outlined
 import pytest
 from keras import applications, ops
 
@@ -201,7 +202,7 @@ def test_arguments_out_of_range(changes, match):
     ],
 )
 def test_published_sizes(arguments, total, trainable):
-    model = builders.build("deeplab_v3_plus", **arguments)
+    model = outlined.build("deeplab_v3_plus", **arguments)
     assert model.count_params() == total
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == trainable
 

@@ -5,6 +5,7 @@ import json
 import every_builder_test
 import keras
 import numpy as np
+import outlined
 import pytest
 from keras import ops
 
@@ -40,7 +41,7 @@ def test_every_builder_is_tested():
 
 @pytest.mark.parametrize("name", builders.BUILDERS)
 def test_parameters(name):
-    assert builders.build(name, image_shape=(None, None, 1)).count_params() == PARAMETERS[name]
+    assert outlined.build(name, image_shape=(None, None, 1)).count_params() == PARAMETERS[name]
 
 
 @pytest.mark.parametrize("name", builders.BUILDERS)
@@ -95,12 +96,12 @@ def test_standardized_images_have_no_brightness_and_no_contrast(name):
 
 
 def test_original_tiny_unet_has_its_published_size():
-    assert builders.build("tiny_unet", variant="original").count_params() == 29_137_793
+    assert outlined.build("tiny_unet", variant="original").count_params() == 29_137_793
 
 
 @pytest.mark.parametrize("width, parameters", [(16, 1_945_521), (32, 7_768_929), (64, 31_049_409)])
 def test_unet_of_other_widths(width, parameters):
-    model = builders.build("unet", image_shape=(None, None, 3), base_filters=width)
+    model = outlined.build("unet", image_shape=(None, None, 3), base_filters=width)
     assert model.count_params() == parameters
 
 
@@ -114,7 +115,7 @@ def test_unet_of_other_widths(width, parameters):
     ],
 )
 def test_flex_unet_has_its_published_size(kernel, classes, normalization, parameters):
-    model = builders.build(
+    model = outlined.build(
         "flex_unet",
         image_shape=(None, None, 3),
         num_classes=classes,

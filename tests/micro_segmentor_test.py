@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import outlined
 import pytest
 import tensorflow as tf
 from keras import ops
@@ -23,7 +24,7 @@ INVERTED = ("expand", "expand_norm", "depthwise", "depthwise_norm", "project", "
     ],
 )
 def test_published_sizes(arguments, trainable, total):
-    model = builders.build("micro_segmentor", **arguments)
+    model = outlined.build("micro_segmentor", **arguments)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == trainable
     assert model.count_params() == total
 

@@ -1,5 +1,6 @@
 """Every recipe fits its data set and its builder."""
 
+import outlined
 import pytest
 
 import builders
@@ -43,7 +44,7 @@ def test_antillia_is_what_was_published(category, parameters, steps):
     missing = 3 - args["image_shape"][2]
     kernel, filters = args["base_kernel"], args["base_filters"]
     assert missing == (2 if category in GREY else 0)
-    model = builders.build(recipe.builder, **args)
+    model = outlined.build(recipe.builder, **args)
     assert model.count_params() + missing * kernel**2 * filters == parameters
     assert recipe.image_size == (512, 512) and recipe.crop_size is None
     assert (recipe.batch_size, recipe.steps_per_epoch) == (2, steps)

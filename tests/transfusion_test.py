@@ -6,6 +6,7 @@ import sys
 
 import keras
 import numpy as np
+import outlined
 import pytest
 from keras import ops
 from scipy import ndimage
@@ -76,7 +77,7 @@ def oracle(truth, step):
 def test_published_sizes(arguments, trainable):
     if "multipliers" in arguments:
         arguments = {**arguments, "num_blocks": 1}
-    model = builders.build("transfusion", **arguments)
+    model = outlined.build("transfusion", **arguments)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == trainable
     if not arguments:
         parts = {"step": 82_432, "stem": 2_944, "down": 15_064_640, "bottleneck": 10_757_120}
