@@ -99,6 +99,25 @@ def test_the_list_comes_at_once():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_missing_flags_are_told_at_once():
+    """Without what takes seconds to import."""
+    code = """
+import sys
+from absl import flags
+from zoo import __main__ as main
+
+flags.FLAGS(["zoo"])
+told = []
+for name in set(main.COMMANDS) - {"list", "demo", "benchmark", "benchmark_metrics"}:
+    try:
+        next(main.COMMANDS[name].run(main.COMMANDS.options(name)))
+    except ValueError as error:
+        told.append("is needed" in str(error))
+sys.exit(not told or not all(told) or bool({"keras", "tensorflow"} & set(sys.modules)))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_saved_maps_from_calibration_to_report(tmp_path):
     """As a user of another library would: maps of validation and of test images, no model."""
     rng = np.random.default_rng(0)

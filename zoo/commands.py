@@ -103,17 +103,18 @@ def train(options) -> Iterator[str]:
     "calibrate", *MODEL, "dataset", *DATA, "split", "pixel_rule", "image_rule", *MAPS, "output_dir"
 )
 def calibrate(options) -> Iterator[str]:
+    source = required(options, "source")
+    output_dir = results_folder(required(options, "output_dir"))
+    _check_source(options)
     from builders.atomic import write_json
     from zoo import measure, measure_maps
 
-    output_dir = results_folder(required(options, "output_dir"))
-    _check_source(options)
     rules = {"pixel_rule": options.pixel_rule, "image_rule": options.image_rule}
     if options.ground_truth:
         rules = {name: rule or "best_f1" for name, rule in rules.items()}
-        calibration = measure_maps.calibrate_maps(*_maps(options), **rules, **_map_options(options))
+        calibration = measure_maps.calibrate_maps(source, **_of_maps(options), **rules)
     else:
-        predictor = predictor_of(options, required(options, "source"))
+        predictor = predictor_of(options, source)
         calibration = measure.calibrate_predictor(
             predictor,
             dataset_of(options, predictor),
@@ -138,17 +139,16 @@ def calibrate(options) -> Iterator[str]:
     "output_dir",
 )
 def evaluate(options) -> Iterator[str]:
-    from zoo import measure, measure_maps, verdict
-
+    source = required(options, "source")
     _check_source(options)
     directory = results_folder(options.output_dir) if options.output_dir else None
+    from zoo import measure, measure_maps, verdict
+
     if options.ground_truth:
         known = {"calibration": calibration_of(options)}
-        evaluation = measure_maps.measure_maps(*_maps(options), **known, **_map_options(options))
+        evaluation = measure_maps.measure_maps(source, **_of_maps(options), **known)
     else:
-        predictor = predictor_of(
-            options, required(options, "source"), calibration=calibration_of(options)
-        )
+        predictor = predictor_of(options, source, calibration=calibration_of(options))
         known = {"recipe": predictor.recipe, "calibration": predictor.calibration}
         evaluation = measure.measure_predictor(
             predictor,
@@ -156,11 +156,11 @@ def evaluate(options) -> Iterator[str]:
             options.split,
             mask_feature=options.mask_feature,
         )
-    yield f"measured  {options.source}"
+    yield f"measured  {source}"
     yield verdict.table(evaluation.metrics)
     if directory:
         directory.mkdir(parents=True, exist_ok=True)
-        measure.write_results(directory, evaluation, run=options.source, **known)
+        measure.write_results(directory, evaluation, run=source, **known)
         yield f"metrics  {directory / 'metrics.json'}"
         yield f"report   {directory / 'report.html'}"
     else:
@@ -177,12 +177,10 @@ def _check_source(options) -> None:
         refuse(options, MAPS, "is of saved maps: give their --ground_truth as well.")
 
 
-def _maps(options) -> tuple[str, str, str]:
-    return required(options, "source"), options.ground_truth, options.layout
-
-
-def _map_options(options) -> dict:
+def _of_maps(options) -> dict:
     return {
+        "ground_truth_dir": options.ground_truth,
+        "layout": options.layout,
         "resize_maps": options.resize_maps,
         "ground_truth_threshold": options.ground_truth_threshold,
     }
@@ -190,13 +188,12 @@ def _map_options(options) -> dict:
 
 @COMMANDS.add("predict", *MODEL, "calibration", "images", "skip_broken_images", "output_dir")
 def predict(options) -> Iterator[str]:
+    source, images, output_dir = (
+        required(options, name) for name in ("source", "images", "output_dir")
+    )
+    predictor = predictor_of(options, source, calibration=calibration_of(options))
     from zoo.predict import predict_files
 
-    output_dir = required(options, "output_dir")
-    images = required(options, "images")
-    predictor = predictor_of(
-        options, required(options, "source"), calibration=calibration_of(options)
-    )
     for row in predict_files(
         predictor, images, output_dir, skip_broken_images=options.skip_broken_images
     ):
@@ -219,22 +216,19 @@ def demo(options) -> Iterator[str]:
 
 @COMMANDS.add("import_nvidia", "checkpoint", "module", "runs_dir")
 def import_nvidia(options) -> Iterator[str]:
+    checkpoint, module = required(options, "checkpoint"), required(options, "module")
     from zoo.nvidia_checkpoint import import_checkpoint
 
-    run = import_checkpoint(
-        required(options, "checkpoint"),
-        module=required(options, "module"),
-        runs_dir=options.runs_dir,
-    )
+    run = import_checkpoint(checkpoint, module=module, runs_dir=options.runs_dir)
     yield f"run     {run}"
     yield f"next    python -m export convert --run={run}"
 
 
 @COMMANDS.add("import_module", "source", "modules_dir", "runs_dir")
 def import_module(options) -> Iterator[str]:
+    source = required(options, "source")
     from zoo.module_import import import_module as to_run
 
-    source = required(options, "source")
     run = to_run(source, modules_dir=options.modules_dir, runs_dir=options.runs_dir)
     yield f"run     {run}"
     yield f"next    python -m zoo train --start_from={run} --module=..."
@@ -243,11 +237,12 @@ def import_module(options) -> Iterator[str]:
 
 @COMMANDS.add("statistics", "dataset", *DATA, "mask_feature", "output_dir")
 def statistics(options) -> Iterator[str]:
+    dataset = required(options, "dataset")
     from zoo import datasets
     from zoo import statistics as counts
 
     builder = datasets.prepare_dataset(
-        required(options, "dataset"),
+        dataset,
         data_dir=options.data_dir,
         manual_dir=options.manual_dir,
         skip_broken_images=options.skip_broken_images,
@@ -260,13 +255,14 @@ def statistics(options) -> Iterator[str]:
 
 @COMMANDS.add("summarize", "source", "output_dir")
 def summarize(options) -> Iterator[str]:
+    sources, output_dir = required(options, "source").split(","), required(options, "output_dir")
     from builders.atomic import write_json
     from zoo import result_tables
     from zoo.summary import summarize as summarize_runs
 
-    result = summarize_runs(required(options, "source").split(","))
+    result = summarize_runs(sources)
     name = f"{result['recipe']['module'].replace('/', '-')}-{result['recipe']['name']}.json"
-    path = pathlib.Path(required(options, "output_dir")) / name
+    path = pathlib.Path(output_dir) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, result)
     yield result_tables.table(result_tables.kind(result), [result])

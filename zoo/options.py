@@ -66,11 +66,11 @@ def predictor_of(options, source: str, *, calibration=None, tile_size=None):
     It sees images at the size that it learnt from. Where there is no flag, `tile_size` is that of
     models of masks that see images at their own size. `calibration` replaces its thresholds.
     """
+    given = options.tile_size is not None
+    tile_size = _tile_size(options.tile_size) if given else tile_size
     from zoo.predictor import at_size, load_predictor
     from zoo.tiling import by_tiles, learnt_masks
 
-    given = options.tile_size is not None
-    tile_size = _tile_size(options.tile_size) if given else tile_size
     predictor = load_predictor(source, options.modules_dir)
     image_size = predictor.recipe.get("image_size")
     if calibration is not None:
@@ -97,9 +97,11 @@ def _tile_size(words: list[str]) -> tuple[int, int] | None:
 
 def calibration_of(options) -> dict | None:
     """The thresholds of --calibration; None without it."""
+    if options.calibration is None:
+        return None
     from zoo.calibration import read_calibration
 
-    return None if options.calibration is None else read_calibration(options.calibration)
+    return read_calibration(options.calibration)
 
 
 def dataset_of(options, predictor):

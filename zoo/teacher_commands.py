@@ -13,19 +13,21 @@ COMMANDS = Commands()
 
 @COMMANDS.add("review", "student", *MODEL, "port")
 def review(options) -> Iterator[str]:
+    source = required(options, "source")
     from zoo.review.server import serving
 
     student = predictor_of(options, options.student) if options.student else None
-    with serving(required(options, "source"), options.port, student) as address:
+    with serving(source, options.port, student) as address:
         yield from until_interrupted("review", address)
 
 
 @COMMANDS.add("pseudo_masks", *MODEL, "dataset", *DATA, "roles", "image_labels", "output_dir")
 def pseudo_masks(options) -> Iterator[str]:
+    source, output_dir = required(options, "source"), required(options, "output_dir")
     from zoo.pseudo_masks import FOLDERS, write_pseudo_masks
 
-    output_dir = pathlib.Path(required(options, "output_dir"))
-    teacher = predictor_of(options, required(options, "source"))
+    output_dir = pathlib.Path(output_dir)
+    teacher = predictor_of(options, source)
     written = write_pseudo_masks(
         teacher,
         dataset_of(options, teacher),
@@ -46,12 +48,12 @@ def pseudo_masks(options) -> Iterator[str]:
 
 @COMMANDS.add("compare", *MODEL, "dataset", *DATA, "output_dir")
 def compare(options) -> Iterator[str]:
-    from builders.atomic import write_json
-    from zoo import comparison, result_tables
-
     teacher, *students = required(options, "source").split(",")
     if not students:
         raise ValueError("Flag --source must name a teacher's run and those of students.")
+    from builders.atomic import write_json
+    from zoo import comparison, result_tables
+
     load = functools.partial(predictor_of, options)
     compared = comparison.compare(teacher, students, load, dataset_of(options, load(students[0])))
     yield result_tables.comparison_table(compared)
