@@ -68,3 +68,18 @@ def test_broken_file_is_named(keep):
     pixels = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
     with pytest.raises(images.BrokenImageError, match=r"part_7\.png is truncated"):
         images.decode_image(encoded(pixels)[:keep], name="part_7.png")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_example_is_packed_without_loss(channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 9, channels)).astype(np.uint8)
+    mask = np.zeros((7, 9, 1), np.uint8)
+    mask[2:4, 3:5], mask[5] = 2, features.IGNORE
+    name, example = features.make_example("a.png", image=pixels, mask=mask, label=1, fold=4)
+    assert name == example["file_name"] == "a.png"
+    described = features.example_features(defect_types=["dent", "scratch"], channels=channels)
+    assert set(example) == set(described)
+    packed = described.encode_example(example)
+    for feature, expected in (("image", pixels), ("mask", mask)):
+        found = described[feature].decode_example(packed[feature])
+        np.testing.assert_array_equal(found, expected)

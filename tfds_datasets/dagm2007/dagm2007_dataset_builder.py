@@ -9,7 +9,7 @@ from absl import logging
 
 from tfds_datasets import images
 from tfds_datasets.dagm2007 import archive
-from tfds_datasets.features import assign_folds, example_features
+from tfds_datasets.features import assign_folds, example_features, make_example
 from tfds_datasets.manual import ManualBuilder
 
 
@@ -54,17 +54,12 @@ class Builder(ManualBuilder):
         for name, source in sources.items():
             with self.skipping(name):
                 image = images.read_image(source.image)
-                yield (
+                yield make_example(
                     name,
-                    {
-                        "image": image,
-                        "mask": archive.read_mask(
-                            source.mask, image=image, image_file=source.image
-                        ),
-                        "label": int(source.mask is not None),
-                        "file_name": name,
-                        "fold": folds[name],
-                    },
+                    image=image,
+                    mask=archive.read_mask(source.mask, image=image, image_file=source.image),
+                    label=int(source.mask is not None),
+                    fold=folds[name],
                 )
 
 

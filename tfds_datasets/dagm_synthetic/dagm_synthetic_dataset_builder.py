@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from tfds_datasets.dagm_synthetic import scene, textures
 from tfds_datasets.dagm_synthetic.fields import FULL_SIZE
-from tfds_datasets.features import assign_folds, example_features, mask_feature
+from tfds_datasets.features import assign_folds, example_features, make_example, mask_feature
 
 SMALL_SIZE = 128  # px
 DATA_SEED = 2007
@@ -77,11 +77,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 seed=DATA_SEED,
                 defective=bool(labels[name]),
             )
-            return name, rendered | {
-                "label": labels[name],
-                "file_name": name,
-                "fold": folds[name],
-            }
+            return make_example(name, **rendered, label=labels[name], fold=folds[name])
 
         yield from map_ahead(example, range(count), num_threads=os.cpu_count() or 1)
 

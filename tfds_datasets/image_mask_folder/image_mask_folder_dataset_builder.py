@@ -19,6 +19,7 @@ from tfds_datasets.features import (
     assign_folds,
     example_features,
     largest_type,
+    make_example,
 )
 from tfds_datasets.image_mask_folder import manifest as manifests
 from tfds_datasets.image_mask_folder import palette as palettes
@@ -176,15 +177,12 @@ class Builder(ManualBuilder):
     def _generate_examples(self, sources, palette, labels, folds) -> Iterator[tuple[str, dict]]:
         for name, source in sources.items():
             image = images.read_image(source.image, channels=self._channels)
-            yield (
+            yield make_example(
                 name,
-                {
-                    "image": image,
-                    "mask": read_mask(source, image, palette),
-                    "label": labels[name],
-                    "file_name": name,
-                    "fold": folds[name],
-                },
+                image=image,
+                mask=read_mask(source, image, palette),
+                label=labels[name],
+                fold=folds[name],
             )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfds_datasets import images
-from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
+from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features, make_example
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.pairs import check_mask_size, check_stems, image_files
 
@@ -73,15 +73,8 @@ class Builder(ManualBuilder):
         for name, source in sources.items():
             image = images.read_image(source.image)
             mask = read_mask(source, image.shape)
-            yield (
-                name,
-                {
-                    "image": image,
-                    "mask": mask,
-                    "label": int(mask.any()),
-                    "file_name": name,
-                    "fold": folds[name],
-                },
+            yield make_example(
+                name, image=image, mask=mask, label=int(mask.any()), fold=folds[name]
             )
 
 

@@ -11,7 +11,7 @@ from absl import logging
 
 from tfds_datasets import images
 from tfds_datasets.copies import group_lookalikes, join_groups, thumbnail
-from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
+from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features, make_example
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.pairs import check_mask_size, image_files
 
@@ -89,15 +89,12 @@ class Builder(ManualBuilder):
     ) -> Iterator[tuple[str, dict]]:
         for name, source in sources.items():
             image = images.read_image(source.image)
-            yield (
+            yield make_example(
                 name,
-                {
-                    "image": image,
-                    "mask": read_mask(source, image.shape),
-                    "label": source.label,
-                    "file_name": name,
-                    "fold": folds[name],
-                },
+                image=image,
+                mask=read_mask(source, image.shape),
+                label=source.label,
+                fold=folds[name],
             )
 
 

@@ -11,7 +11,7 @@ from absl import logging
 
 from tfds_datasets import images
 from tfds_datasets.copies import group_lookalikes, thumbnail, warn_of_torn
-from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features
+from tfds_datasets.features import TEST_FOLDS, assign_folds, example_features, make_example
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.msd import masks
 from tfds_datasets.msd.archive import Source, find_images
@@ -144,15 +144,12 @@ class Builder(ManualBuilder):
     ) -> Iterator[tuple[str, dict]]:
         for name, source in sources.items():
             image = images.read_image(source.image, channels=3)
-            yield (
+            yield make_example(
                 name,
-                {
-                    "image": image,
-                    "mask": masks.to_ids(_read_values(source, image), source.label, types),
-                    "label": source.label,
-                    "file_name": name,
-                    "fold": folds[name],
-                },
+                image=image,
+                mask=masks.to_ids(_read_values(source, image), source.label, types),
+                label=source.label,
+                fold=folds[name],
             )
 
 

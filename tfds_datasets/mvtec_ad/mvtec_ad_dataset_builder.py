@@ -11,7 +11,7 @@ from absl import logging
 
 from tfds_datasets import images
 from tfds_datasets.copies import COPY_SIDE, group_copies, thumbnail, warn_of_torn
-from tfds_datasets.features import GOOD, assign_folds, example_features
+from tfds_datasets.features import GOOD, assign_folds, example_features, make_example
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.mvtec_ad.categories import DEFECT_TYPES, GREY
 from tfds_datasets.pairs import check_mask_size, image_files
@@ -100,16 +100,7 @@ class Builder(ManualBuilder):
             mask = read_mask(source, image.shape[:2])
             if source.mask is not None and not mask.any():
                 logging.warning("%s marks no defect.", source.mask)
-            yield (
-                name,
-                {
-                    "image": image,
-                    "mask": mask,
-                    "label": source.label,
-                    "file_name": name,
-                    "fold": folds[name],
-                },
-            )
+            yield make_example(name, image=image, mask=mask, label=source.label, fold=folds[name])
 
 
 def folds_of_copies(splits: dict[str, dict[str, Source]], copies: dict[str, str]) -> dict[str, int]:

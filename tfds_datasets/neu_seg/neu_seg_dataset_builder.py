@@ -11,7 +11,7 @@ from absl import logging
 
 from tfds_datasets import images
 from tfds_datasets.copies import group_lookalikes, thumbnail, warn_of_torn
-from tfds_datasets.features import assign_folds, example_features, largest_type
+from tfds_datasets.features import assign_folds, example_features, largest_type, make_example
 from tfds_datasets.manual import ManualBuilder
 from tfds_datasets.pairs import check_mask_size, find_pairs
 
@@ -89,16 +89,7 @@ class Builder(ManualBuilder):
             image_file, mask_file = files[name]
             image, mask = images.read_image(image_file), read_mask(mask_file)
             check_mask_size(mask, image.shape, mask_file)
-            yield (
-                name,
-                {
-                    "image": image,
-                    "mask": mask,
-                    "label": label,
-                    "file_name": name,
-                    "fold": folds[name],
-                },
-            )
+            yield make_example(name, image=image, mask=mask, label=label, fold=folds[name])
 
 
 def _warn_of_copies(scanned: dict[str, Scanned]) -> None:
