@@ -34,6 +34,7 @@ ALPHA = 0.35  # opacity of a fill: colours are told apart, the surface below is 
 MIN_TEXT_SIZE = 12  # pixels; below, names cannot be read
 PIXELS_PER_TEXT_SIZE = 60  # text is one pixel high for each of these of the longest side
 PIXELS_PER_LINE_WIDTH = 256  # a contour is one pixel wide for each of these of the longest side
+FASTEST = 1  # of zlib's levels, for large pictures of surfaces
 
 
 def type_color(defect_type: int) -> tuple[int, int, int]:

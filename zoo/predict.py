@@ -163,7 +163,7 @@ def _write_result(predictor, item: image_files.Input, image, outputs, index, out
         for ending in image_files.RESULT_ENDINGS
     ]
     for path, content in zip(
-        written, (pictures.index_png_bytes(mask), pictures.png_bytes(overlay))
+        written, (pictures.index_png_bytes(mask), pictures.png_bytes(overlay, pictures.FASTEST))
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:

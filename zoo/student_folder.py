@@ -73,7 +73,7 @@ class StudentFolder:
         if isinstance(image, pathlib.Path):
             _link(image, file)
         else:
-            file.write_bytes(pictures.png_bytes(image))
+            file.write_bytes(pictures.png_bytes(image, pictures.FASTEST))
         (self.root / split / "masks" / f"{stem}.png").write_bytes(pictures.png_bytes(mask))
         if anomaly_map is not None:
             (self.root / MAPS).mkdir(exist_ok=True)

@@ -14,7 +14,6 @@ from zoo.review.files import ReviewFiles
 from zoo.review.marks import LINE, clear_png, draw_marks
 from zoo.review.views import LONGEST, heat_picture
 
-FASTEST = 1  # of zlib's levels; the pictures do not leave this machine
 FORM = re.compile("([0-9]{1,7}),([0-9]{1,7}),([0-9]{1,7}),([0-9]{1,7})")
 
 
@@ -86,12 +85,12 @@ class ReviewWindows:
     def image(self, file: str, window: Window) -> bytes:
         """The image alone, as PNG."""
         part = self._files.image(file)[window.rows, window.columns]
-        return pictures.png_bytes(part, FASTEST)
+        return pictures.png_bytes(part, pictures.FASTEST)
 
     def heat(self, entry: dict, window: Window) -> bytes:
         """The anomaly map as PNG; see `ReviewPictures.heat`."""
         part = self._files.map(entry["file"])[window.rows, window.columns]
-        return pictures.png_bytes(heat_picture(part, entry), FASTEST)
+        return pictures.png_bytes(heat_picture(part, entry), pictures.FASTEST)
 
     def marks(self, entry: dict, threshold: float | None, window: Window) -> tuple[bytes, int]:
         """What lies upon the image, as PNG that is clear elsewhere, and the window's defect pixels.
