@@ -83,3 +83,9 @@ def test_an_example_is_packed_without_loss(channels):
     for feature, expected in (("image", pixels), ("mask", mask)):
         found = described[feature].decode_example(packed[feature])
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((4, 4, 1), int), np.zeros((4, 4), np.uint8)])
+def test_an_example_has_images_of_8_bits_and_channels(pixels):
+    with pytest.raises(ValueError, match=r"must be uint8 \[H, W, C\].*Received: (int64|uint8) \[4"):
+        features.make_example("a.png", image=pixels, label=0, fold=0)
