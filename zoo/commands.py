@@ -1,7 +1,7 @@
 """What each command of `python -m zoo` does: takes the values of the flags, yields lines to print.
 
-Libraries that take seconds to import are imported where they are used, so that `list`, errors and
-help come at once.
+Libraries that take seconds to import are imported where they are used, below what checks the flags,
+so that `list`, errors and help come at once.
 """
 
 import fnmatch

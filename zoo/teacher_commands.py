@@ -23,10 +23,10 @@ def review(options) -> Iterator[str]:
 
 @COMMANDS.add("pseudo_masks", *MODEL, "dataset", *DATA, "roles", "image_labels", "output_dir")
 def pseudo_masks(options) -> Iterator[str]:
-    source, output_dir = required(options, "source"), required(options, "output_dir")
+    source = required(options, "source")
+    output_dir = pathlib.Path(required(options, "output_dir"))
     from zoo.pseudo_masks import FOLDERS, write_pseudo_masks
 
-    output_dir = pathlib.Path(output_dir)
     teacher = predictor_of(options, source)
     written = write_pseudo_masks(
         teacher,
