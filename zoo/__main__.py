@@ -5,8 +5,8 @@ import os
 import pathlib
 from logging import ERROR, Formatter
 
-# TensorFlow reads these when it is imported. Without AVX-512 it leaves oneDNN's kernels off, though
-# they are faster there, too.
+# TensorFlow reads these when it is imported. It leaves oneDNN's kernels off on CPUs without VNNI,
+# AVX512-BF16 or AMX, though they are faster there, too.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
