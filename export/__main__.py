@@ -7,10 +7,7 @@ from absl import app, flags, logging
 
 from export import FORMATS, PRECISIONS
 
-# TensorFlow reads these when it is imported. It leaves oneDNN's kernels off on CPUs without VNNI,
-# AVX512-BF16 or AMX, though they are faster there, too.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when first imported
 
 RUN = flags.DEFINE_list("run", [], "Run directories to convert, with commas between.")
 MODULES_DIR = flags.DEFINE_string("modules_dir", "modules", "Folder of all modules.")

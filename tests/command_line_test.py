@@ -118,16 +118,6 @@ sys.exit(not told or not all(told) or bool({"keras", "tensorflow"} & set(sys.mod
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("package", ["zoo", "export"])
-def test_fast_kernels_are_on_before_tensorflow_is_imported(package):
-    code = f"""
-import os, sys, {package}.__main__
-sys.exit(os.environ["TF_ENABLE_ONEDNN_OPTS"] != "1" or "tensorflow" in sys.modules)
-"""
-    environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
-
-
 def test_saved_maps_from_calibration_to_report(tmp_path):
     """As a user of another library would: maps of validation and of test images, no model."""
     rng = np.random.default_rng(0)

@@ -5,10 +5,7 @@ import os
 import pathlib
 from logging import ERROR, Formatter
 
-# TensorFlow reads these when it is imported. It leaves oneDNN's kernels off on CPUs without VNNI,
-# AVX512-BF16 or AMX, though they are faster there, too.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
 
 from absl import app, flags, logging
 
