@@ -64,6 +64,13 @@ def test_every_step_is_measured(module, peer, monkeypatch, tmp_path):
     assert [row["what"] for row in rows] == ["training", "inference"] * len(frameworks)
 
 
+def test_inference_alone_of_what_paints_its_own_defects():
+    recipe = get_recipe("transfusion/magnetic_tile/tile")
+    image, mask = benchmark._example(recipe.builder_args, (1, 32, 32))
+    (step,) = benchmark._frameworks(recipe, None, "float32", image, mask).values()
+    assert list(step) == ["inference"]
+
+
 @pytest.mark.parametrize(
     "builder, arguments",
     [

@@ -20,6 +20,22 @@ def test_pictures_of_an_epoch_leave_ignored_pixels_dark(tmp_path):
     assert (truth[0] == full).all() and (truth[1:] == none).all()
 
 
+def test_pictures_of_large_images_are_small_and_lose_no_defect(tmp_path):
+    image = keras.Input((600, 2048, 1), name="image")
+    logits = keras.layers.Rescaling(20.0, offset=-10.0, name="mask_logits")(image)
+    mask = np.zeros((1, 600, 2048, 1), np.uint8)
+    mask[0, 301, 1001] = 1
+    callback = EpochPictures(
+        tmp_path, keras.Model(image, {"mask_logits": logits}), 255 * mask, mask
+    )
+    callback.on_epoch_end(0)
+    drawn = np.asarray(Image.open(tmp_path / "epoch_00001.png"))
+    assert drawn.shape == (150, 3 * 512 + 2 * 4, 3)
+    for left in (516, 1032):  # the truth and what was found
+        part = drawn[:, left : left + 512].astype(int).sum(axis=-1)
+        assert np.argwhere(part > part.min() + 100).tolist() == [[75, 250]]
+
+
 def test_dropout_goes_on_where_it_was(tmp_path):
     """Files of weights do not hold the states of what draws random numbers."""
     rng = np.random.default_rng(0)

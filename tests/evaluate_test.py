@@ -8,6 +8,7 @@ import pytest
 from tiny_run import RECIPE
 
 from zoo import verdict
+from zoo.calibration import calibrate
 from zoo.evaluate import evaluate
 from zoo.metrics import anomaly
 from zoo.metrics.regions import Region
@@ -227,6 +228,26 @@ def test_many_pixels_are_counted_in_bins(monkeypatch):
         assert 0 < metrics["bounds"][key] < 1
         assert abs(metrics[key] - exact[key]) <= metrics["bounds"][key]
     assert exact["bounds"] == {}
+
+
+def test_pixels_of_a_forgotten_mask_are_not_judged():
+    """A right answer on them would count as false alarms."""
+    batch = known_batch()
+    forgotten = {key: value[1:].copy() for key, value in batch.items()}
+    forgotten["mask"][:] = 0
+    forgotten["file_name"] = np.array([b"forgotten.png"])
+    batches = [batch, forgotten]
+    both, *_ = evaluate(predicted_samples(known_predictor(), batches), calibration=CALIBRATION)
+    alone, *_ = evaluate(known_samples(), calibration=CALIBRATION)
+    assert both["images"] == 3 and both["tp"] == alone["tp"] + 1
+    for key in ("pixel_ap", "pixel_auroc", "au_pro@0.3", "set_iou", "mean_iou", "boundary_f1"):
+        assert both[key] == pytest.approx(alone[key]), key
+    thresholds = [
+        calibrate(predicted_samples(known_predictor(), some), split="a", test_split="b")
+        for some in (batches[:1], batches)
+    ]
+    assert thresholds[0]["threshold"] == thresholds[1]["threshold"]
+    assert thresholds[0]["achieved"]["pixel_f1"] == thresholds[1]["achieved"]["pixel_f1"]
 
 
 def test_a_defect_that_its_mask_forgot_has_no_overlap():

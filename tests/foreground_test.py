@@ -100,9 +100,14 @@ def test_masks_of_ones_own_count_everywhere(tmp_path):
     np.testing.assert_array_equal(masks[0], expected)
     assert masks[1].all()
     with pytest.raises(ValueError, match=r"`mask_dir` must be a folder.*Received: nowhere"):
-        foreground.foreground_masks(images, ["a", "b"], dataset="msd/screen", mask_dir="nowhere")
+        foreground.require_own_masks("nowhere", ["a", "b"])
     with pytest.raises(ValueError, match=r"`mask_dir` must hold masks.*such as a.png"):
-        foreground.foreground_masks(images, ["a.jpg", "b"], dataset="x", mask_dir=tmp_path)
+        foreground.require_own_masks(tmp_path, ["a.jpg", "b"])
+    foreground.require_own_masks(tmp_path, ["good/b.jpg", "good/a.jpg"])
+    others = foreground.foreground_masks(
+        images[1:], ["good/b.jpg"], dataset="mvtec_ad/wood", mask_dir=tmp_path
+    )
+    assert others.all()  # a fold without a mask of its own
 
 
 @pytest.mark.skipif("ZOO_DATA_DIR" not in os.environ, reason="ZOO_DATA_DIR is not set")

@@ -95,11 +95,6 @@ def test_loco(loco):
     assert items[0].truth_paths == () and len(items[2].truth_paths) == 2
     assert not ground_truth.read_truth(items[0]).any()
     assert [len(ground_truth.read_truth(item)) for item in items[1:]] == [1, 2]
-    grouped = map_layouts.groups(items)
-    assert {label: [items.index(item) for item in part] for label, part in grouped.items()} == {
-        "logical_anomalies": [0, 1],
-        "structural_anomalies": [0, 2],
-    }
 
 
 @pytest.fixture

@@ -167,6 +167,29 @@ def test_known_labels(data, tmp_path):
     assert len(examples(built(tmp_path / "masks", "pseudo", tmp_path))) == 20
 
 
+def test_defects_without_masks(tmp_path):
+    """They teach from the teacher's masks alone, and stay defective in the test."""
+    for number in range(40):
+        spot, folder = (None, "good") if number < 28 else (240, "defect")
+        suffix = ".bmp" if number % 2 else ".png"  # pairs of files share a stem
+        save(tmp_path / f"mine/{folder}/{number // 2}{suffix}", part(number, spot))
+    data = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
+    pseudo_masks.write_pseudo_masks(teacher(), data, tmp_path / "masks")
+    given = json.loads((tmp_path / "masks/roles.json").read_text())["images"]
+    tested = [key for key, role in given.items() if role["role"] == "test"]
+    defective = sum("/defect/" in key for key in tested)
+    assert len(given) == 40 and 0 < defective < len(tested)
+    for name in pseudo_masks.FOLDERS:
+        student_set = built(tmp_path / "masks", name, tmp_path)
+        test = examples(student_set, "test")
+        assert [row["label"] > 0 for row in test] == [(row["mask"] > 0).all() for row in test]
+        assert (len(test), sum(row["label"] > 0 for row in test)) == (len(tested), defective)
+        learnt = {int(row["label"]) for row in examples(student_set)}
+        assert learnt == ({0} if name == "ground_truth" else {0, 1})
+    reasons = {e["reason"] for e in entries(tmp_path / "masks", "ground_truth").values()}
+    assert reasons == {None, pseudo_masks.NO_MASK}
+
+
 def test_published_roles_are_counted_in_the_data_set(data, tmp_path):
     pseudo_masks.write_pseudo_masks(teacher(), data, tmp_path / "masks", preset="seed-712")
     builder = built(tmp_path / "masks", "ground_truth", tmp_path)

@@ -12,6 +12,7 @@ MODULE = "tiny_unet/dagm_synthetic/class_1_small"
     [
         ({"test_folds": (12,)}, "`test_folds` must name folds 0..9"),
         ({"epochs": 0}, "`epochs` must be at least 1"),
+        ({"loss_weights": (2.0,)}, r"`loss_weights` must be two numbers.*Received: \(2.0,\)"),
         ({"epochs": None}, "`epochs` must be int, not none"),
         ({"batch_size": 0}, "`batch_size` must be at least 1"),
         ({"image_size": (512,)}, "`image_size` must be a height and a width"),

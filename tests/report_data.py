@@ -114,7 +114,12 @@ def _metrics(rows, overlap, calibrated) -> dict:
         "image_shape": [12, 16],
         "threshold": THRESHOLD if calibrated else None,
         "score_threshold": SCORE_THRESHOLD if calibrated else None,
-        "oracle": {"threshold": 0.3, "set_f1": 0.8, "score_threshold": 0.52, "image_f1": 0.9},
+        "oracle": {
+            "threshold": 0.3 if any_bad else None,
+            "set_f1": 0.8 if any_bad else None,
+            "score_threshold": 0.52,
+            "image_f1": 0.9,
+        },
         **ratios,
         "boundary_f1": 0.625 if any_bad else None,
         "image_auroc": 0.987 if any_bad and any_good else None,

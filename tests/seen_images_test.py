@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import shutil
 import types
 
@@ -149,7 +150,8 @@ def test_other_data_sets_need_no_hashes(tmp_path):
 
 def test_a_folder_that_has_changed_is_another_run(tmp_path):
     """Its folds are others: what was learnt may be in the test by now."""
-    make_folder(tmp_path / "mine", kind="binary")
+    make_folder(tmp_path / "mine/train", kind="binary")
+    make_folder(tmp_path / "mine/test", kind="binary", count=4)  # copies of the first four
     recipe = get_recipe(
         "fast_unet/image_mask_folder/rgb",
         builder_args={"image_shape": [None, None, 3], "base_filters": 2},
@@ -166,7 +168,8 @@ def test_a_folder_that_has_changed_is_another_run(tmp_path):
 
     run = trained("before")
     assert trained("before") == run
-    make_folder(tmp_path / "mine", kind="binary", count=37)
+    assert json.loads((run / "metrics.json").read_text())["seen"] is True
+    make_folder(tmp_path / "mine/train", kind="binary", count=37)
     for data, expected in (("before", False), ("after", True)):
         builder = datasets.prepare_dataset(
             recipe.dataset,

@@ -61,6 +61,16 @@ def test_mean_and_spread(tmp_path):
     assert "| 2.0 / 2 | 1.0 / 2 | 0.900 ± 0.000 / 0.967 | 2 |" in row
 
 
+def test_a_summary_of_another_recipe_stays(tmp_path):
+    result = summary.summarize([make_run(tmp_path / "run", 0, 0.7)])
+    path = summary.write_summary(tmp_path / "out", result)
+    assert summary.write_summary(tmp_path / "out", result) == path
+    other = {**result, "recipe": {**result["recipe"], "learning_rate": 0.5}}
+    with pytest.raises(ValueError, match="of a recipe with another learning_rate"):
+        summary.write_summary(tmp_path / "out", other)
+    assert json.loads(path.read_text()) == result
+
+
 def test_a_seed_joins_an_earlier_summary(tmp_path):
     runs = [make_run(tmp_path / str(seed), seed, 0.7 + 0.1 * seed) for seed in range(3)]
     earlier = tmp_path / "earlier.json"

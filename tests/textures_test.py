@@ -60,6 +60,16 @@ def test_sources_that_are_not_there_say_what_to_do(tmp_path, sources, message):
         textures.find_textures(sources)
 
 
+def test_broken_pictures_are_all_named_at_once(folder):
+    textures.require_readable(textures.find_textures([f"folder:{folder}"]))
+    whole = (folder / "grey.png").read_bytes()
+    for name in ("a.png", "deep/b.png"):
+        (folder / name).write_bytes(whole[: len(whole) // 2])
+    broken = textures.find_textures([f"folder:{folder}"])
+    with pytest.raises(ValueError, match=r"these 2 of 4: .*a\.png.* .*deep/b\.png"):
+        textures.require_readable(broken)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pictures_get_the_size_and_channels_of_the_image(folder, channels):
     found = textures.find_textures([f"folder:{folder}"])

@@ -13,7 +13,7 @@ import builders
 from builders import run_dir
 from builders.inference import for_inference
 from tfds_datasets.dagm_synthetic import scene
-from zoo import datasets, hardware, input_pipeline, objectives
+from zoo import datasets, hardware, input_pipeline, objectives, tasks
 from zoo.recipe import Recipe
 
 EMBEDDED = "dagm_synthetic/class_1"  # the data set that is read and rendered for the pipeline
@@ -35,7 +35,7 @@ def run_benchmark(
 
     Args:
       recipe: its builder, loss and precision are measured, and its training batches where they are
-        of the embedded data set.
+        of the embedded data set; of a network that paints what it learns from, inference alone.
       size: height and width of the images, in pixels.
       data_dir: folder of built data sets; the embedded one is built there if it is missing.
       precision: a dtype policy; None takes float32, and bfloat16 where the device gains from it.
@@ -110,6 +110,9 @@ def _keras_steps(recipe, policy, image, mask):
     with run_dir.dtype_policy(policy):
         model = builders.build(recipe.builder, **recipe.builder_args)
         view = for_inference(model)
+    inference = {"inference": lambda: view.predict_on_batch(image)}
+    if recipe.builder in tasks.LEARN_NORMAL:  # they paint what they learn from
+        return inference
     outputs = objectives.learning_outputs(model, recipe)
     learner = objectives.learner(model, outputs)
     learner.compile(
@@ -119,10 +122,7 @@ def _keras_steps(recipe, policy, image, mask):
     )
     targets = {"mask_logits": mask, "label_logits": np.ones(len(image), np.int64)}
     targets = {name: targets[name] for name in outputs}
-    return {
-        "training": lambda: learner.train_on_batch(image, targets),
-        "inference": lambda: view.predict_on_batch(image),
-    }
+    return {"training": lambda: learner.train_on_batch(image, targets), **inference}
 
 
 def _pipeline(recipe, data_dir) -> Iterator[dict]:

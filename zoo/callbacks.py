@@ -16,7 +16,9 @@ from builders.predictions import defect_probability, predictions
 from zoo import pictures
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.segmentation import IGNORE, is_defect
+from zoo.samples import judged_mask
 
+PICTURE_SIDE = 512  # px, the longest of the pictures of an epoch
 _STATE_FILE = "state.json"
 _MODEL_FILE = "model.weights.h5"
 _BEST_FILE = "best.weights.h5"
@@ -207,9 +209,10 @@ class MeasureAnomaly(keras.callbacks.Callback):
             for anomaly_map, score, mask, label in zip(
                 defect_probability(outputs["mask"]), outputs["score"], masks, batch["label"]
             ):
+                judged = judged_mask(mask, label > 0)
                 evaluator.update(
                     anomaly_map,
-                    np.where(mask == IGNORE, mask, mask > 0),
+                    np.where(judged == IGNORE, judged, judged > 0),
                     label=int(label > 0),
                     image_score=float(score),
                 )
@@ -223,7 +226,7 @@ class MeasureAnomaly(keras.callbacks.Callback):
 
 
 class EpochPictures(keras.callbacks.Callback):
-    """Draws image, truth and prediction of a few fixed images after every epoch.
+    """Draws image, truth and prediction of a few fixed images after every epoch, large ones small.
 
     Args:
       directory: receives `epoch_00001.png` and so on.
@@ -235,21 +238,23 @@ class EpochPictures(keras.callbacks.Callback):
     def __init__(self, directory, model: keras.Model, images: np.ndarray, masks: np.ndarray):
         super().__init__()
         self.directory, self.network = pathlib.Path(directory), model
-        self.images, self.masks = images, masks
+        self.images = images
+        self.size = pictures.thumbnail_size(images.shape[1:3], PICTURE_SIDE)
+        defects = is_defect(masks[..., 0]).astype(np.float32)
+        self.known = [
+            [
+                pictures.to_rgb(pictures.thumbnail(image, PICTURE_SIDE)),
+                pictures.heat(pictures.block_maximum(defect, self.size)),
+            ]
+            for image, defect in zip(images, defects)
+        ]
 
     def on_epoch_end(self, epoch, logs=None):
         outputs = self.network.predict_on_batch(self.images.astype(np.float32) / 255.0)
         mask = keras.ops.convert_to_numpy(predictions(outputs)["mask"])
-        probability = defect_probability(mask)
         rows = [
-            pictures.row(
-                [
-                    pictures.to_rgb(image),
-                    pictures.heat(defect.astype(np.float32)),
-                    pictures.heat(heat),
-                ]
-            )
-            for image, defect, heat in zip(self.images, is_defect(self.masks[..., 0]), probability)
+            pictures.row([*known, pictures.heat(pictures.block_maximum(found, self.size))])
+            for known, found in zip(self.known, defect_probability(mask))
         ]
         self.directory.mkdir(parents=True, exist_ok=True)
         with replacing(self.directory / f"epoch_{epoch + 1:05d}.png") as path:

@@ -6,7 +6,6 @@ so that `list`, errors and help come at once.
 
 import fnmatch
 import json
-import pathlib
 from collections.abc import Iterator
 
 from absl import logging
@@ -256,15 +255,12 @@ def statistics(options) -> Iterator[str]:
 @COMMANDS.add("summarize", "source", "output_dir")
 def summarize(options) -> Iterator[str]:
     sources, output_dir = required(options, "source").split(","), required(options, "output_dir")
-    from builders.atomic import write_json
     from zoo import result_tables
     from zoo.summary import summarize as summarize_runs
+    from zoo.summary import write_summary
 
     result = summarize_runs(sources)
-    name = f"{result['recipe']['module'].replace('/', '-')}-{result['recipe']['name']}.json"
-    path = pathlib.Path(output_dir) / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, result)
+    path = write_summary(output_dir, result)
     yield result_tables.table(result_tables.kind(result), [result])
     yield f"result  {path}"
 

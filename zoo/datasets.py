@@ -178,6 +178,13 @@ def count_types(
     return counts
 
 
+def file_names(builder, split: str, folds: tuple[int, ...]) -> list[str]:
+    """The names of the images of some folds of a split, without decoding any."""
+    decoders = tfds.decode.PartialDecoding({"file_name": True, "fold": True})
+    examples = builder.as_dataset(split=split, decoders=decoders).as_numpy_iterator()
+    return [each["file_name"].decode() for each in examples if each["fold"] in folds]
+
+
 def mask_sources(builder, split: str) -> list[str]:
     """Where the masks of a split come from, see `image_mask_folder.manifest`; else nothing."""
     known = (builder.info.metadata or {}).get("mask_sources", {})

@@ -6,7 +6,7 @@ any, and the name without suffix.
 
 import json
 import pathlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from tfds_datasets.images import SUFFIXES
@@ -79,17 +79,6 @@ def find_maps(
         name = path.relative_to(maps_dir).as_posix()
         items.append(MapFile(name, path, label, masks, truth.images.get(key), truth.defects))
     return sorted(items, key=lambda item: item.name)
-
-
-def groups(items: Iterable[MapFile]) -> dict[str, list[MapFile]]:
-    """The items of each defect type together with all good ones.
-
-    MVTec LOCO is measured so, once for its `logical_anomalies` and once for its
-    `structural_anomalies`, and the figures are averaged.
-    """
-    items = list(items)
-    types = sorted({item.label for item in items} - {GOOD})
-    return {label: [item for item in items if item.label in (label, GOOD)] for label in types}
 
 
 def _require_pairs(maps: dict[str, pathlib.Path], truth: _Truth):

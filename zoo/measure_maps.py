@@ -7,6 +7,7 @@ import numpy as np
 
 from zoo import calibration, evaluate, map_layouts, samples
 from zoo.metrics.score_histogram import ScoreHistogram
+from zoo.metrics.segmentation import is_defect
 
 CURVE_STEPS = 120  # thresholds of saved maps: so many over the good pixels, and over the defects
 RAREST_FALSE_ALARM = 1e-6  # share of good pixels above the highest threshold of a curve
@@ -58,7 +59,7 @@ def measure_maps(
     good, defective = ScoreHistogram(), ScoreHistogram()
     for sample in samples.saved_samples(items, **options):
         good.add(sample.anomaly_map[sample.mask == 0])
-        defective.add(sample.anomaly_map[sample.mask > 0])
+        defective.add(sample.anomaly_map[is_defect(sample.mask)])
     shares = np.linspace(0, 1, CURVE_STEPS)
     rare = np.geomspace(RAREST_FALSE_ALARM, 1, CURVE_STEPS)
     evaluation = evaluate.evaluate(

@@ -11,9 +11,9 @@ from scipy import ndimage
 
 IGNORE = 255
 
-# Colours of the defect types 1, 2, ... that colour-blind people can tell apart, strongest first;
-# type 8 has the colour of type 1 again.
-# Source: Okabe and Ito, "Color Universal Design", 2008; without black.
+# Colours of the defect types 1, 2, ..., strongest first; the 13th has that of the first again.
+# Source of the first seven, which colour-blind people can tell apart: Okabe and Ito, "Color
+# Universal Design", 2008; without black.
 PALETTE = (
     (213, 94, 0),
     (86, 180, 233),

@@ -6,6 +6,7 @@ masks of defects that were painted on good images, and the truth. All three are 
 `image_mask_folder` with the same good images, the same test images, and the truth about those.
 """
 
+import itertools
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -20,13 +21,15 @@ from tfds_datasets.features import IGNORE
 from tfds_datasets.image_mask_folder import manifest
 from zoo import datasets, progress, roles
 from zoo.metrics.score_histogram import ScoreHistogram
+from zoo.metrics.segmentation import is_defect
 from zoo.predictor import Predictor
 from zoo.pseudo_mask import Levels, pseudo_mask
 from zoo.recipe import Recipe
+from zoo.samples import judged_mask
 from zoo.student_folder import StudentFolder
 from zoo.synthetic_anomalies import with_anomalies
-from zoo.synthetic_anomalies.foreground import foreground_masks, own_mask
-from zoo.synthetic_anomalies.textures import find_textures
+from zoo.synthetic_anomalies.foreground import foreground_masks
+from zoo.synthetic_anomalies.textures import find_textures, require_readable
 from zoo.tasks import LEARN_NORMAL
 from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
 
@@ -35,13 +38,13 @@ FOLDERS = PSEUDO, SYNTHETIC, GROUND_TRUTH = ("pseudo", "synthetic", "ground_trut
 OPEN_FACTOR = 10
 PAINTED_SEED = 0
 NO_REGION = "defective, but no region of its map is"
+NO_MASK = "defective, but its mask shows no defect"
 
 
 class _Example(NamedTuple):
-    """An image of the teacher's data set: `key` names it in all splits, `stem` its files."""
+    """An image of the teacher's data set: `key` names it in all splits."""
 
     key: str
-    stem: str
     split: str
     fields: dict
 
@@ -72,7 +75,7 @@ def write_pseudo_masks(
 
     Raises:
       ValueError: the teacher has not learnt from good images alone, its thresholds need defects,
-        no good image is there to choose them by, or `output_dir` is there.
+        no good image is there to choose them by, a texture is broken, or `output_dir` is there.
     """
     recipe = Recipe.from_dict(predictor.recipe)
     rules = _rules_of_good_images(recipe)
@@ -83,6 +86,8 @@ def write_pseudo_masks(
     output_dir = pathlib.Path(output_dir)
     if output_dir.exists():
         raise ValueError(f"{output_dir} is there already. Choose another --output_dir.")
+    textures = find_textures(recipe.textures)
+    require_readable(textures)
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     with replacing(output_dir) as folder:
         folder.mkdir()
@@ -91,7 +96,7 @@ def write_pseudo_masks(
         good = {name for name, each in facts.items() if roles.calibrates(each, recipe)}
         levels = _choose_levels(rules, predictor, _examples(builder, good))
         counts = _write_folders(
-            folder, predictor, builder, recipe, given, levels, image_labels=image_labels
+            folder, predictor, builder, recipe, given, levels, textures, image_labels=image_labels
         )
         calibration = {
             "levels": levels._asdict(),
@@ -128,8 +133,22 @@ def _examples(builder, keys: set[str] | None = None) -> Iterator[_Example]:
             name = fields["file_name"].decode()
             key = name if name.startswith(f"{split}/") else f"{split}/{name}"
             if keys is None or key in keys:
-                stem = pathlib.PurePosixPath(key).with_suffix("").as_posix().replace("/", "_")
-                yield _Example(key, stem, split, fields)
+                yield _Example(key, split, fields)
+
+
+def _stems(keys: Iterable[str]) -> dict[str, str]:
+    """Names the files of each image; a suffix or a number tells apart what would be one file."""
+    stems: dict[str, str] = {}
+    taken = set()
+    for key in sorted(keys):
+        path = pathlib.PurePosixPath(key)
+        stem = path.with_suffix("").as_posix().replace("/", "_")
+        names = itertools.chain(
+            [stem, key.replace("/", "_")], (f"{stem}_{number}" for number in itertools.count(2))
+        )
+        stems[key] = next(name for name in names if name not in taken)
+        taken.add(stems[key])
+    return stems
 
 
 def _give_roles(builder, recipe, preset):
@@ -177,31 +196,31 @@ def _anomaly_map(predictor, example: _Example) -> np.ndarray:
     return defect_probability(outputs["mask"])[0].astype(np.float16)
 
 
-def _write_folders(folder, predictor, builder, recipe, given, levels, *, image_labels) -> dict:
+def _write_folders(
+    folder, predictor, builder, recipe, given, levels, textures, *, image_labels
+) -> dict:
     pseudo, synthetic, truth = (
         StudentFolder(folder / name, datasets.origins(builder)) for name in FOLDERS
     )
-    textures = find_textures(recipe.textures)
     counts = {"marked": 0, "empty": 0, "left_out": 0}
     kept = {key for key, role in given.items() if role.role != roles.REFUSED}
+    stems = _stems(kept)
     bar = progress.image_bar(len(kept))
     for number, example in enumerate(_examples(builder, kept)):
-        role, image = given[example.key], example.fields["image"]
-        mask, known = _true_mask(example.fields), {"source": example.key}
-        true_source = manifest.GROUND_TRUTH
-        if role.role in (roles.TEACHER, roles.CALIBRATION):
-            true_source = manifest.KNOWN_GOOD
-        if role.role == roles.TEST or true_source == manifest.KNOWN_GOOD:
-            file = pseudo.add(example.stem, role, image, mask, true_source, **known)
-            synthetic.add(example.stem, role, file, mask, true_source, **known)
+        role, image, stem = given[example.key], example.fields["image"], stems[example.key]
+        true, known = _truth(example.fields, role), {"source": example.key}
+        if role.role == roles.TEST or true["mask_source"] == manifest.KNOWN_GOOD:
+            file = pseudo.add(stem, role, image, **true, **known)
+            synthetic.add(stem, role, file, **true, **known)
         else:
             judged = _judge(predictor, example, levels, image_labels)
             counts[judged.pop("outcome")] += 1
-            file = pseudo.add(example.stem, role, image, **judged, **known)
-        truth.add(example.stem, role, file, mask, true_source, **known)
+            file = pseudo.add(stem, role, image, **judged, **known)
+        truth.add(stem, role, file, **true, **known)
         if role.taught and role.role != roles.TEST:
-            painted = _paint(example, number, recipe, textures)
-            synthetic.add(f"{example.stem}_painted", role, *painted, manifest.SYNTHETIC, **known)
+            painted, mask = _paint(example, number, recipe, textures)
+            source = {"mask_source": manifest.SYNTHETIC, **known}
+            synthetic.add(f"{stem}_painted", role, painted, mask, **source)
         bar.add(1)
     for student_folder in (pseudo, synthetic, truth):
         student_folder.close()
@@ -234,20 +253,29 @@ def _judge(predictor, example, levels, image_labels) -> dict:
     }
 
 
-def _true_mask(fields) -> np.ndarray:
-    mask = fields["mask"][..., 0]
-    return np.where(mask == IGNORE, IGNORE, mask > 0).astype(np.uint8)
+def _truth(fields, role: roles.Role) -> dict:
+    """The true mask of an image, and what the manifest says of it.
+
+    An image whose defect no mask shows teaches nothing, but whether it is rejected can be measured.
+    """
+    defective, mask = bool(fields["label"] > 0), fields["mask"][..., 0]
+    mask = judged_mask(np.where(mask == IGNORE, IGNORE, mask > 0).astype(np.uint8), defective)
+    unknown = defective and not is_defect(mask).any()
+    known_good = role.role in (roles.TEACHER, roles.CALIBRATION)
+    return {
+        "mask": mask,
+        "mask_source": manifest.KNOWN_GOOD if known_good else manifest.GROUND_TRUTH,
+        "defective": defective,
+        "use": role.role == roles.TEST or not unknown,
+        "reason": NO_MASK if unknown and role.role != roles.TEST else None,
+    }
 
 
 def _paint(example, number, recipe, textures) -> tuple[np.ndarray, np.ndarray]:
     """A good image with a painted defect, and the defect's mask."""
     images, name = example.fields["image"][None], example.fields["file_name"].decode()
-    known = recipe.foreground_dir is not None and own_mask(recipe.foreground_dir, name).is_file()
     foregrounds = foreground_masks(
-        images,
-        [name],
-        dataset=recipe.dataset,
-        mask_dir=recipe.foreground_dir if known else None,
+        images, [name], dataset=recipe.dataset, mask_dir=recipe.foreground_dir
     )
     painted, masks = with_anomalies(
         images, foregrounds, np.array([number]), seed=PAINTED_SEED, textures=textures

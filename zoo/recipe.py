@@ -167,6 +167,11 @@ class Recipe:
                     f"Recipe field `{name}` must be one of {', '.join(valid)}. "
                     f"Received: {getattr(self, name)!r}"
                 )
+        if len(self.loss_weights) != 2:
+            raise ValueError(
+                "Recipe field `loss_weights` must be two numbers, of masks and of labels. "
+                f"Received: {self.loss_weights}"
+            )
         for name in RULES:
             parse_rule(name, getattr(self, name))
         if self.builder_args.get("num_classes", 1) < 1:

@@ -5,6 +5,7 @@ from absl import logging
 from tfds_datasets.features import GOOD
 from zoo import augment, datasets, losses, objectives, optimizers, schedules, tasks
 from zoo.recipe import Recipe
+from zoo.synthetic_anomalies.foreground import require_own_masks
 from zoo.threshold_rules import RULES, parse_rule, require_images
 
 
@@ -36,6 +37,7 @@ def check_data(recipe: Recipe, builder) -> None:
     """Raises ValueError where a built data set lacks what a recipe learns from or measures on."""
     _check_rules(recipe, builder)
     _check_types(recipe, builder)
+    _check_foregrounds(recipe, builder)
     _check_test_images(recipe, builder)
 
 
@@ -59,6 +61,14 @@ def _check_rules(recipe, builder):
     tasks.check_normal(recipe, kinds["good"])
     for name in RULES:
         require_images(parse_rule(name, getattr(recipe, name)), **kinds)
+
+
+def _check_foregrounds(recipe, builder):
+    """Raises where a folder of foregrounds has none of the images to learn from."""
+    if recipe.foreground_dir is not None and recipe.builder in tasks.LEARN_NORMAL:
+        folds = recipe.training_folds + recipe.validation_folds
+        names = datasets.file_names(builder, recipe.train_split, folds)
+        require_own_masks(recipe.foreground_dir, names)
 
 
 def _check_test_images(recipe, builder):

@@ -10,7 +10,7 @@ from tfds_datasets.features import GOOD
 from tfds_datasets.images import read_image
 from zoo import ground_truth, maps
 from zoo.metrics.regions import Region
-from zoo.metrics.segmentation import is_defect
+from zoo.metrics.segmentation import IGNORE, is_defect
 from zoo.predictor import Predictor, defect_type, index_mask
 
 
@@ -21,7 +21,8 @@ class Sample(NamedTuple):
       file_name: names it in tables.
       label: "good" or a defect type.
       image: uint8 [H, W, C]; None where only the map is at hand.
-      mask: the truth, uint8 [H, W], 0 background, 1.. the defect types, 255 ignore.
+      mask: the truth, uint8 [H, W], 0 background, 1.. the defect types, 255 ignore; of a defect
+        that it forgot all is to be ignored, see `judged_mask`.
       anomaly_map: float [H, W], higher where a defect is likelier.
       score: of the image, higher where it is more likely defective.
       types: the predicted mask, uint8 [H, W] as `mask`; None where no types are predicted.
@@ -62,12 +63,13 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
         names = batch.get("file_name", [""] * len(probability))
         for index, name in enumerate(names):
             marked = index_mask(outputs["mask"][index], predictor.threshold)
+            label = predictor.class_names[int(batch["label"][index])]
             types = marked if outputs["mask"].shape[-1] > 1 else None
             yield Sample(
                 file_name=name.decode() if isinstance(name, bytes) else str(name),
-                label=predictor.class_names[int(batch["label"][index])],
+                label=label,
                 image=batch["image"][index],
-                mask=batch["mask"][index, ..., 0],
+                mask=judged_mask(batch["mask"][index, ..., 0], label != GOOD),
                 anomaly_map=probability[index],
                 score=float(outputs["score"][index]),
                 types=types,
@@ -115,7 +117,7 @@ def saved_samples(
             file_name=item.name,
             label=item.label,
             image=_image(item, mask.shape),
-            mask=mask.astype(np.uint8),
+            mask=judged_mask(mask.astype(np.uint8), item.label != GOOD),
             anomaly_map=scores,
             score=score,
             regions=regions,
@@ -128,11 +130,18 @@ def is_defective(sample: Sample) -> bool:
 
 
 def has_mask(sample: Sample) -> bool:
-    """Whether the mask shows a defect: of one that only a folder names, all is to be ignored.
-
-    Of one that a mask forgot, too, nothing says where it is.
-    """
+    """Whether the mask shows a defect: of one that only a folder names, all is to be ignored."""
     return bool(is_defect(sample.mask).any())
+
+
+def judged_mask(mask: np.ndarray, defective: bool) -> np.ndarray:
+    """The mask [H, W] as it is judged: all is to be ignored where it shows nothing of a defect.
+
+    A black mask of a defective image does not say that its pixels are good: nothing says where the
+    defect is.
+    """
+    forgotten = defective and not is_defect(mask).any()
+    return np.full_like(mask, IGNORE) if forgotten else mask
 
 
 def _boxes(outputs, index) -> np.ndarray | None:

@@ -5,6 +5,7 @@ import json
 import pathlib
 import statistics
 
+from builders.atomic import write_json
 from builders.run_dir import without_folders
 from zoo.recipe import Recipe
 
@@ -62,6 +63,27 @@ def summarize(sources) -> dict:
     if not sources:
         raise ValueError("Argument `sources` must name one run or more. Received none")
     return _joined([_read_summary(s) if s.is_file() else _summary(_read_run(s)) for s in sources])
+
+
+def write_summary(output_dir, result: dict) -> pathlib.Path:
+    """Writes what `summarize` returns into a folder, as `<handle>-<recipe>.json`.
+
+    Raises:
+      ValueError: that file holds the summary of another recipe of this name.
+    """
+    recipe = result["recipe"]
+    path = pathlib.Path(output_dir, f"{recipe['module'].replace('/', '-')}-{recipe['name']}.json")
+    if path.is_file():
+        before = json.loads(path.read_text())["recipe"]
+        changed = [key for key, value in recipe.items() if before.get(key, value) != value]
+        if changed:
+            raise ValueError(
+                f"{path} holds the summary of a recipe with another {', '.join(changed)}. Choose "
+                "another --output_dir."
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, result)
+    return path
 
 
 def _joined(summaries: list[dict]) -> dict:

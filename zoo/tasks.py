@@ -8,7 +8,7 @@ from absl import logging
 
 from zoo import anomaly_pipeline, denoising, input_pipeline, objectives
 from zoo.recipe import Recipe
-from zoo.synthetic_anomalies.textures import find_textures
+from zoo.synthetic_anomalies.textures import find_textures, require_readable
 from zoo.threshold_rules import parse_rule
 
 LEARN_NORMAL = ("transfusion",)  # builders whose models learn from good images alone
@@ -77,7 +77,7 @@ def check_normal(recipe: Recipe, num_good: int) -> None:
       num_good: how many of the validation images are good.
 
     Raises:
-      ValueError: a field says what such a model cannot do, or no texture is there.
+      ValueError: a field says what such a model cannot do, no texture is there, or some are broken.
     """
     if recipe.builder not in LEARN_NORMAL:
         return
@@ -87,7 +87,7 @@ def check_normal(recipe: Recipe, num_good: int) -> None:
                 f"Recipe field `{name}` must be {must} where {recipe.builder} paints the defects "
                 f"that it learns. Received: {getattr(recipe, name)}"
             )
-    find_textures(recipe.textures or ())
+    require_readable(find_textures(recipe.textures or ()))
     rule = parse_rule("image_rule", recipe.image_rule)
     if rule.name == "false_alarms" and 0 < num_good < FEW_IMAGES:
         exceeded = int(rule.share * num_good)

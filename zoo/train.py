@@ -214,8 +214,7 @@ def _callbacks(
 
 def _measure(recipe, builder, partial):
     """Calibrates and measures the saved weights, so that the figures are those of the files."""
-    model, _ = run_dir.load_model(partial)
-    uncalibrated = predictor.from_model(model, recipe.to_dict())
+    uncalibrated = predictor.load_predictor(str(partial))
     search = outliers.OutlierSearch() if recipe.builder in tasks.LEARN_NORMAL else None
     watch = search and functools.partial(search.add, role=outliers.VALIDATION)
     calibration = measure.calibrate_predictor(uncalibrated, builder, watch=watch)

@@ -113,7 +113,7 @@ class Builder(ManualBuilder):
             sources = {name: source for name, source in sources.items() if manifest[name]["use"]}
         palette = palettes.read_palette(root)
         types = palettes.defect_types(palette)
-        scanned = self._scan(sources, palette, types)
+        scanned = self._scan(sources, palette, types, manifest or {})
         self.info.features["label"].names = [GOOD, *types]
         folds = assign_folds(scanned.labels, groups=scanned.groups)
         if manifest is not None:
@@ -135,14 +135,21 @@ class Builder(ManualBuilder):
             if split in split_of.values()
         }
 
-    def _scan(self, sources: Mapping[str, Source], palette, types: list[str]) -> Scanned:
+    def _scan(
+        self,
+        sources: Mapping[str, Source],
+        palette,
+        types: list[str],
+        manifest: Mapping[str, dict],
+    ) -> Scanned:
         """Reads everything once: bad files are found before anything is written."""
         labels, thumbnails, shown = {}, {}, set()
         for name, source in sources.items():
             with self.skipping(name):
                 image = images.read_image(source.image, channels=self._channels)
                 small, mask = thumbnail(image, COPY_SIDE), read_mask(source, image, palette)
-                labels[name], thumbnails[name] = _label(source, mask, types), small
+                labels[name] = _label(source, mask, types, manifest.get(name, {}))
+                thumbnails[name] = small
                 shown.update(np.unique(mask).tolist(), [labels[name]])
         if empty := [name for number, name in enumerate(types, 1) if number not in shown]:
             raise ValueError(
@@ -247,7 +254,7 @@ def read_mask(source: Source, image: np.ndarray, palette) -> np.ndarray:
     return mask
 
 
-def _label(source: Source, mask: np.ndarray, types: list[str]) -> int:
+def _label(source: Source, mask: np.ndarray, types: list[str], entry: Mapping) -> int:
     if source.mask is None:
         return int(source.image.parent.name == DEFECT)
-    return largest_type(mask, len(types))
+    return largest_type(mask, len(types)) or int(entry.get("defective", False))

@@ -25,7 +25,8 @@ def read_manifest(root: Path) -> dict[str, dict] | None:
     """Reads what is known of each image, by its name; None where the folder has no manifest.
 
     Each has `file`, the image's path in the folder, such as "train/images/part_7.png"; `fold`, 0 to
-    9; `mask_source`, one of `MASK_SOURCES`; and `use`, whether it shall be in the data set.
+    9; `mask_source`, one of `MASK_SOURCES`; and `use`, whether it shall be in the data set. Where
+    it is `defective` and its mask shows no defect, it has the first type of the palette.
 
     Raises:
       ValueError: a line says something else, or two name one image.

@@ -63,25 +63,18 @@ def foreground_masks(
       bool [N, H, W], `MARGIN` beyond the part.
 
     Raises:
-      ValueError: `mask_dir` is missing or has no mask of any image, or a mask is unreadable or not
-        black and white.
+      ValueError: a mask is unreadable or not black and white.
     """
-    if mask_dir is not None and not pathlib.Path(mask_dir).is_dir():
-        raise ValueError(
-            "Argument `mask_dir` must be a folder of foreground masks, or None. "
-            f"Received: {mask_dir}"
-        )
     name, _, config = dataset.partition("/")
     surface = SURFACES.get(name, ())
     filled = surface is True or config in surface
     masks = np.ones(images.shape[:3], bool)
-    num_own, not_found = 0, []
+    not_found = []
     for mask, image, file_name in zip(masks, images, file_names):
-        own = mask_dir and own_mask(mask_dir, file_name)
+        own = mask_dir and _own_mask(mask_dir, file_name)
         if own and own.is_file():
             size = mask.shape[::-1]
             found = Image.fromarray(read_mask(own)).resize(size, Image.Resampling.NEAREST)
-            num_own += 1
         elif filled:
             continue
         else:
@@ -90,11 +83,6 @@ def foreground_masks(
             not_found.append(file_name)
         else:
             mask[:] = ndimage.binary_dilation(found, np.ones((MARGIN, MARGIN)))
-    if mask_dir is not None and not num_own:
-        raise ValueError(
-            "Argument `mask_dir` must hold masks under the names of the images, such as "
-            f"{own_mask('', file_names[0])}. Received: {mask_dir}"
-        )
     if not_found:
         logging.warning(
             "No part was told from its ground in %d of %d images (%s%s): anomalies may lie "
@@ -107,9 +95,18 @@ def foreground_masks(
     return masks
 
 
-def own_mask(mask_dir, file_name: str) -> pathlib.Path:
-    """Where a folder of foreground masks has that of an image, if it has one."""
-    return pathlib.Path(mask_dir, file_name).with_suffix(".png")
+def require_own_masks(mask_dir: str | pathlib.Path, file_names: Sequence[str]) -> None:
+    """Raises ValueError where a folder has no mask of its own for any of these images."""
+    if not pathlib.Path(mask_dir).is_dir():
+        raise ValueError(
+            "Argument `mask_dir` must be a folder of foreground masks, or None. "
+            f"Received: {mask_dir}"
+        )
+    if not any(_own_mask(mask_dir, name).is_file() for name in file_names):
+        raise ValueError(
+            "Argument `mask_dir` must hold masks under the names of the images, such as "
+            f"{_own_mask('', file_names[0])}. Received: {mask_dir}"
+        )
 
 
 def find_foreground(image: np.ndarray) -> np.ndarray | None:
@@ -168,3 +165,8 @@ def _otsu_threshold(values):
     above, sum_above = below[-1] - below, sum_below[-1] - sum_below
     difference = sum_below / np.maximum(below, 1) - sum_above / np.maximum(above, 1)
     return edges[1:][np.argmax(below * above * difference**2)]
+
+
+def _own_mask(mask_dir, file_name: str) -> pathlib.Path:
+    """Where a folder of foreground masks has that of an image, if it has one."""
+    return pathlib.Path(mask_dir, file_name).with_suffix(".png")

@@ -12,6 +12,7 @@ A source is named by a word, and by a path where it needs one:
 Beside the first three, every second texture is of the image itself, as in TransFusion.
 """
 
+import concurrent.futures
 import functools
 import pathlib
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ import numpy as np
 from absl import logging
 from PIL import Image
 
-from tfds_datasets.images import is_image, read_image
+from tfds_datasets.images import BrokenImageError, is_image, read_image
 from zoo.synthetic_anomalies.procedural_textures import procedural_texture
 from zoo.synthetic_anomalies.texture_augment import augmented
 
@@ -74,6 +75,21 @@ def find_textures(sources: Sequence[str] = DEFAULT_SOURCES) -> Textures:
     )
 
 
+def require_readable(textures: Textures) -> None:
+    """Reads every picture once: a broken one shall be found before hours of training, not in them.
+
+    Raises:
+      ValueError: some are broken; the message names them all.
+    """
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        broken = [message for message in pool.map(_what_is_wrong, textures.files) if message]
+    if broken:
+        raise ValueError(
+            f"Every picture of {textures.source} must be readable. Repair or remove these "
+            f"{len(broken)} of {len(textures.files)}: {' '.join(broken)}"
+        )
+
+
 def draw_texture(textures: Textures, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Draws the texture of an anomaly.
 
@@ -123,6 +139,14 @@ def _find_pictures(kind, folder):
     if not files:
         return f"The folder {folder} holds no picture: {_FOLDER_KINDS[kind]}.", ()
     return None, files
+
+
+def _what_is_wrong(file) -> str | None:
+    try:
+        read_image(file)
+    except BrokenImageError as error:
+        return str(error)
+    return None
 
 
 @functools.lru_cache(maxsize=CACHED_PICTURES)
