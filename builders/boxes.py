@@ -12,7 +12,7 @@ ENLARGED = 4  # how much larger a heat map is than the cells of a class activati
 ROUNDING = 1e-5  # relative; what float32 layers leave of a constant image varies by less
 # What a pixel knows of its region; see `_pixels`.
 SCORE, NUMBER, FACTS = 4, 5, 6
-NOTHING = -float("inf")  # facts of a pixel of no region
+NOTHING = -1e30  # facts of a pixel of no region; finite, since ONNX multiplies them by 0
 # Maps of unknown size get their last axis from `expand_dims`: LiteRT has no slice that adds one.
 
 

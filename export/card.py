@@ -103,7 +103,7 @@ def render(
         handle=handle,
         version=version,
         recipe=recipe,
-        about=about.read_text().strip(),
+        about=about.read_text(encoding="utf-8").strip(),
         calibration=calibration,
         measured=_measured(metrics),
         seen=metrics.get("seen", False),

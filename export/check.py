@@ -55,7 +55,7 @@ def compare(expected: Iterable[Answers], found: Iterable[Answers], threshold: fl
     """
     differences, apart, either = [], 0, 0
     for right, answer in zip(expected, found):
-        if any(np.shape(answer.get(key)) != value.shape for key, value in right.items()):
+        if not all(_has_values(answer.get(key), value) for key, value in right.items()):
             return {"max_difference": float("inf"), "agreement": 0.0}
         differences += [np.abs(answer[key] - right[key]).max() for key in ("mask", "score")]
         defect = [defect_probability(each["mask"]) for each in (right, answer)]
@@ -67,6 +67,11 @@ def compare(expected: Iterable[Answers], found: Iterable[Answers], threshold: fl
         "max_difference": float(np.max(differences)),
         "agreement": float(1 - apart / either) if either else None,
     }
+
+
+def _has_values(answer, right) -> bool:
+    """Whether an output is as large as the model's, and has numbers wherever that has."""
+    return np.shape(answer) == right.shape and bool(np.isfinite(answer[np.isfinite(right)]).all())
 
 
 def agrees(figures: dict, precision: str) -> bool:

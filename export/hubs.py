@@ -67,7 +67,7 @@ def lay_out(
 def _kaggle(manifest, paths, others, licence, owner, folder, output_dir):
     family, _, name = manifest["handle"].rpartition("/")
     model, variation, known = _slug(family), _slug(name), manifest["learnt_from"]
-    page = paths["card"].read_text()
+    page = paths["card"].read_text(encoding="utf-8")
     folder.mkdir()
     write_json(
         folder / "model-metadata.json",
@@ -120,8 +120,13 @@ def _hugging_face(manifest, paths, others, licence, owner, folder, output_dir):
     _unpack(paths["archive"], folder)
     _copy(others, folder)
     template = templates().get_template("huggingface.md.j2")
-    page = template.render(manifest=manifest, licence=licence[1], page=paths["card"].read_text())
-    (folder / "README.md").write_text(page)
+    page = template.render(
+        manifest=manifest,
+        figures={name: value for name, value in manifest["figures"].items() if value is not None},
+        licence=licence[1],
+        page=paths["card"].read_text(encoding="utf-8"),
+    )
+    (folder / "README.md").write_text(page, encoding="utf-8")
     repository = f"{owner}/{_slug(manifest['handle'])}"
     return [shlex.join(["hf", "upload", repository, str(output_dir)])]
 

@@ -69,11 +69,13 @@ def write(
     calibration = calibration or {}
     size = image_size or (images[0].shape[:2] if images else check.SIZE)
     batch = _batch(images, size, model.inputs[0].shape[-1])
-    full = _with_predictions(model, recipe, image_size)
+    full = _of_size(model, recipe, image_size)
     dimensions = "{}x{}.".format(*image_size) if image_size else ""
     path = pathlib.Path(f"{stem}.{dimensions}{precision}{SUFFIXES[format]}")
     compared = [*batch] if image_size else [*batch, check.odd_part(batch[0])]
-    expected = [check.answers(full.predict_on_batch, image) for image in compared]
+    any_size = model.inputs[0].shape[1] is None
+    reference = keras.Model(model.input, predictions(model.output)) if any_size else full
+    expected = [check.answers(reference.predict_on_batch, image) for image in compared]
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as staging:
         staged = pathlib.Path(staging, path.name)
         run = _written(format, full, staged, precision, batch)
@@ -127,9 +129,9 @@ def read_images(
 
     size, files = size or check.SIZE, []
     for pattern in patterns:
-        found = [
-            file for file in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(file)
-        ]
+        literal = os.path.isfile(pattern)  # even with brackets in its name
+        matches = [pattern] if literal else sorted(glob.glob(pattern, recursive=True))
+        found = [file for file in matches if os.path.isfile(file)]
         if not found:
             raise ValueError(f"Argument `images` must name image files. Received: {pattern}")
         files += found
@@ -182,7 +184,7 @@ def _middle(image, size):
     return image[top : top + size[0], left : left + size[1]]
 
 
-def _with_predictions(model, recipe, image_size) -> keras.Model:
+def _of_size(model, recipe, image_size) -> keras.Model:
     """The model for images of one size, or of any, with all outputs that users read."""
     if image_size:
         channels = model.inputs[0].shape[-1]

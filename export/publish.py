@@ -162,9 +162,9 @@ def _write_files(run, paths, *, handle, version) -> dict:
         weights=run["weights"],
         environment=environment,
     )
-    paths["card"].write_text(page)
+    paths["card"].write_text(page, encoding="utf-8")
     page_in_module = paths["card"].with_name("card.md")
-    page_in_module.write_text(page)
+    page_in_module.write_text(page, encoding="utf-8")
     recipe = paths["card"].with_name(RECIPE_FILE)
     write_json(recipe, run["recipe"])
     documents = [directory / name for name in (CALIBRATION_FILE, METRICS_FILE, KNOWN_IMAGES_FILE)]

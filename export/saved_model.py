@@ -12,6 +12,7 @@ from export.canonical import make_canonical
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_BIT_DEPTH_AT = 24  # signature, then length and name of the header chunk, width and height
+PNG_COLOR_TYPE_AT = 25  # 0 is grey without transparency
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, ITU-R BT.601
 
 
@@ -113,8 +114,10 @@ def decode(content, *, channels: int):
     )
 
     def from_16_bit():
-        image = tf.io.decode_png(content, channels=3, dtype=tf.uint16)
-        return tf.cast(image, tf.float32) / 257.0  # 65535 / 257 = 255
+        image = tf.cast(tf.io.decode_png(content, channels=3, dtype=tf.uint16), tf.float32)
+        is_grey = tf.equal(tf.strings.substr(content, PNG_COLOR_TYPE_AT, 1), b"\x00")
+        # 65535 / 257 = 255; of colours and of transparent images, Pillow took the upper eight bits.
+        return tf.where(is_grey, image / 257.0, tf.floor(image / 256.0))
 
     def from_8_bit():
         # Reads PNG too; the accurate transform gives the pixels that Pillow gave in training.

@@ -101,7 +101,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if suffix is None:
             if not paths["card"].is_file() or not paths["archive"].is_file():
                 return self.send_error(http.HTTPStatus.NOT_FOUND)
-            text = paths["card"].read_text() + _files(self.root, handle, version)
+            text = paths["card"].read_text(encoding="utf-8") + _files(self.root, handle, version)
             return self._send_page(f"{handle}/{version}", text)
         name, content_type = FILES.get(suffix, ("", "application/octet-stream"))
         path = paths["module"].with_name(f"{version}{suffix}")

@@ -71,6 +71,21 @@ def test_hugging_face(modules, tmp_path):
     assert "mask" in tf.saved_model.load(str(folder))(tf.zeros((1, 16, 16, 1)))
 
 
+@pytest.mark.parametrize("figures", [{}, {"defect_iou": None}, {"pb@0.01": 1e-5, "hits": None}])
+def test_hugging_face_reads_figures_as_numbers_or_none_at_all(figures, modules, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    shutil.copytree(modules, tmp_path / "modules")
+    path = version_paths(tmp_path / "modules", HANDLE, 1)["manifest"]
+    write_json(path, {**json.loads(path.read_text()), "figures": figures})
+    lay_out(tmp_path / "modules", tmp_path / "upload", "huggingface")
+    facts = yaml.safe_load((tmp_path / "upload/README.md").read_text().split("---\n", 2)[1])
+    if "pb@0.01" not in figures:
+        assert "model-index" not in facts
+    else:
+        (result,) = facts["model-index"][0]["results"]
+        assert result["metrics"] == [{"type": "pb@0.01", "value": 1e-5}]
+
+
 @pytest.mark.parametrize("hub", hubs.HUBS)
 @pytest.mark.parametrize("dataset", ["neu_seg/strip", "magnetic_tile/tile", "msd/screen"])
 def test_weights_of_images_without_a_clear_licence_stay_here(dataset, hub, modules, tmp_path):

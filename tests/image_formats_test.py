@@ -88,12 +88,36 @@ def test_a_mask_of_the_stored_size_does_not_fit_a_rotated_photo(tmp_path):
         build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
 
 
-def test_values_of_12_bits_are_warned_of(tmp_path, caplog):
+@pytest.mark.parametrize("kind", ["grey.png", "grey.tif", "colour.png", "colour.tif"])
+def test_values_of_12_bits_are_warned_of(kind, tmp_path, monkeypatch):
+    logged = []
+    monkeypatch.setattr(
+        images.logging, "log_first_n", lambda _, text, n, *values: logged.append(text % values)
+    )
     grey = np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)
-    Image.fromarray(grey).save(tmp_path / "camera.png")
-    with caplog.at_level("WARNING"):
-        assert images.read_image(tmp_path / "camera.png").max() == 16
-    assert "no value above 4080: such images become almost black" in caplog.text
+    if kind.startswith("grey"):
+        Image.fromarray(grey).save(tmp_path / kind)
+    else:
+        encode = encode_png if kind.endswith("png") else encode_tiff
+        (tmp_path / kind).write_bytes(encode(np.repeat(grey[..., None], 3, axis=-1)))
+    highest = int(images.read_image(tmp_path / kind, channels=3).max())
+    assert highest in (15, 16)
+    scaled, faint = logged
+    assert scaled.endswith(f"{kind} has 16 bits a value: such images are scaled to 8 bits.")
+    assert f"none above {highest} of 255 in 8 bits: such images become almost black" in faint
+    logged.clear()
+    images.decode_image(encode_png(np.full((2, 2, 3), 65535, np.uint16)), name="a", channels=3)
+    images.decode_image(encode_png(np.full((2, 2, 3), 9, np.uint8)), name="b", channels=3)
+    assert logged == ["a has 16 bits a value: such images are scaled to 8 bits."]
+
+
+def test_a_damaged_directory_is_named(tmp_path):
+    """Pillow raises what it raises nowhere else."""
+    content = encode_tiff(np.zeros((4, 4, 3), np.uint16))
+    path = tmp_path / "part_7.tif"
+    path.write_bytes(content.replace(struct.pack("<HH", 256, 4), struct.pack("<HH", 255, 4)))
+    with pytest.raises(images.BrokenImageError, match=r"part_7\.tif is truncated or no image"):
+        images.read_image(path)
 
 
 def test_images_of_line_cameras_may_be_large(tmp_path):

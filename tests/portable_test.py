@@ -186,6 +186,26 @@ def test_images_are_read_as_the_network_sees_them(tmp_path):
         portable.read_images(["nowhere"], recipe)
 
 
+def test_a_network_that_size_makes_another_is_not_written(tmp_path):
+    """Without rates of its own, DeepLabv3+ takes those of the size that it is built for."""
+    arguments = {**every_builder_test.arguments("deeplab_v3_plus"), "rates": None}
+    recipe = {"builder": "deeplab_v3_plus", "builder_args": arguments}
+    keras.utils.set_random_seed(0)
+    model = builders.build("deeplab_v3_plus", **arguments)
+    with pytest.raises(ValueError, match="answers otherwise than the model"):
+        portable.write(
+            model, recipe, tmp_path / "1", format="keras", image_size=SIZE, images=IMAGES
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_is_no_number_does_not_agree():
+    model = [{"mask": np.ones((1, 4, 4, 1)), "score": np.ones(1), "box": np.zeros((1, 2, 4))}]
+    assert check.agrees(check.compare(model, model, 0.5), "float32")
+    broken = [{**model[0], "box": np.full((1, 2, 4), np.nan)}]
+    assert not check.agrees(check.compare(model, broken, 0.5), "float32")
+
+
 def test_nothing_marked_is_no_agreement():
     """A file that answers 0 everywhere would pass where the model marks nothing, too."""
     model = [{"mask": np.full((1, 4, 4, 1), 0.3), "score": np.array([0.3])}]

@@ -61,6 +61,7 @@ def test_antillia_is_what_was_published(category, parameters, steps):
         ({"crop_size": None, "image_size": (256, 256)}, [3, 6, 9]),
         ({"crop_size": (256, 256), "builder_args": {"output_stride": 8}}, [6, 12, 18]),
         ({"crop_size": (384, 384), "builder_args": {"rates": [1, 2, 3]}}, [1, 2, 3]),
+        ({"crop_size": None, "image_size": None}, [6, 12, 18]),  # of the builder's own 512
     ],
 )
 def test_atrous_rates_follow_the_window(changes, rates):

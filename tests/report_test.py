@@ -133,6 +133,11 @@ def test_pictures_can_be_decoded_and_are_described(page):
     assert "All 10 images are shown" in page.text
 
 
+def test_default_thresholds_are_called_so(tmp_path):
+    page = write(tmp_path / "report.html", calibration={})
+    assert "it is the default" in page.text and "Back to the default thresholds" in page.text
+
+
 def test_sliders_start_at_the_calibrated_thresholds(page):
     data = json.loads(page.scripts[0])
     for kind, threshold in (("score", 0.43), ("pixel", CALIBRATION["threshold"])):

@@ -6,11 +6,12 @@ from pathlib import PurePath
 
 import numpy as np
 from absl import logging
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
-FAINT = 2**14  # highest value of 16 bits, below which 8 bits keep few levels
+FAINT = 2**6  # highest value of an image of 16 bits in 8, below which it keeps few levels
+PNG_BIT_DEPTH_AT = 24  # the place of the byte that says it
 # Pillow refuses from twice as many on; left alone from 179 million, which line cameras exceed.
 Image.MAX_IMAGE_PIXELS = 2**29
 
@@ -27,9 +28,9 @@ class BrokenImageError(ValueError):
 def read_image(file, *, channels: int = 1) -> np.ndarray:
     """Reads one image file as uint8, upright, with the wanted number of channels.
 
-    A 16-bit image is scaled from 0..65535 to 0..255 and a colour image is turned to grey (ITU-R
-    BT.601 luma) where one channel is wanted; each is logged once. EXIF rotation is applied, an
-    alpha channel is dropped.
+    A 16-bit image is scaled from 0..65535 to 0..255, of colours by their upper eight bits, and a
+    colour image is turned to grey (ITU-R BT.601 luma) where one channel is wanted; each is logged
+    once. EXIF rotation is applied, an alpha channel is dropped.
 
     Args:
       file: a path-like object with `read_bytes()` and `name` (also inside a zip file), or a path.
@@ -67,9 +68,11 @@ def decode_image(content: bytes, *, name: str, channels: int = 1) -> np.ndarray:
             image.load()
             if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
                 raise ValueError("values of 32 bits say no range: save it with 8 or 16 bits")
-            image = ImageOps.exif_transpose(image)
-            pixels = _to_uint8(image, channels, name)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            deep = _has_16_bits(image, content)
+            pixels = _to_uint8(ImageOps.exif_transpose(image), channels, name)
+            if deep:
+                _log_depth(name, np.asarray(pixels).max())
+    except Exception as error:  # what damaged files raise has no common class
         # Pillow's own words name a place in memory
         reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
         raise BrokenImageError(
@@ -79,22 +82,33 @@ def decode_image(content: bytes, *, name: str, channels: int = 1) -> np.ndarray:
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
+def _has_16_bits(image: Image.Image, content: bytes) -> bool:
+    """Whether a file has 16 bits a value; Pillow opens those of colours as if they had 8."""
+    if image.format == "PNG":
+        return content[PNG_BIT_DEPTH_AT] == 16
+    bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, ()) if image.format == "TIFF" else ()
+    return image.mode.startswith("I") or 16 in np.atleast_1d(bits)
+
+
+def _log_depth(name: str, highest: int) -> None:
+    logging.log_first_n(
+        logging.WARNING, "%s has 16 bits a value: such images are scaled to 8 bits.", 1, name
+    )
+    if highest < FAINT:
+        logging.log_first_n(
+            logging.WARNING,
+            "%s has 16 bits a value, and none above %d of 255 in 8 bits: such images become almost "
+            "black. Where a camera of 10 or 12 bits made them, scale its values to 0..65535 first.",
+            1,
+            name,
+            highest,
+        )
+
+
 def _to_uint8(image: Image.Image, channels: int, name: str) -> np.ndarray:
     if image.mode == "I" or image.mode.startswith("I;16"):
         # Pillow reads 16-bit grey PNG and TIFF in these modes; 257 maps 65535 to 255.
-        logging.log_first_n(
-            logging.WARNING, "%s has 16 bits a pixel: such images are scaled to 8 bits.", 1, name
-        )
         values = np.clip(np.asarray(image, np.float64), 0, 65535)
-        if values.max() < FAINT:
-            logging.log_first_n(
-                logging.WARNING,
-                "%s has 16 bits a pixel, and no value above %d: such images become almost black. "
-                "Where a camera of 10 or 12 bits made them, scale its values to 0..65535 before.",
-                1,
-                name,
-                values.max(),
-            )
         grey = np.round(values / 257).astype(np.uint8)
         return grey if channels == 1 else np.repeat(grey[..., None], 3, axis=-1)
     if channels == 1 and image.mode not in ("L", "1", "LA"):

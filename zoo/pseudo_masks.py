@@ -29,7 +29,7 @@ from zoo.samples import judged_mask
 from zoo.student_folder import StudentFolder
 from zoo.synthetic_anomalies import with_anomalies
 from zoo.synthetic_anomalies.foreground import foreground_masks
-from zoo.synthetic_anomalies.textures import find_textures, require_readable
+from zoo.synthetic_anomalies.textures import find_textures, is_dtd, require_readable
 from zoo.tasks import LEARN_NORMAL
 from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
 
@@ -199,8 +199,10 @@ def _anomaly_map(predictor, example: _Example) -> np.ndarray:
 def _write_folders(
     folder, predictor, builder, recipe, given, levels, textures, *, image_labels
 ) -> dict:
+    origins, painted_with = datasets.origins(builder), ("dtd",) if is_dtd(textures) else ()
     pseudo, synthetic, truth = (
-        StudentFolder(folder / name, datasets.origins(builder)) for name in FOLDERS
+        StudentFolder(folder / name, origins, learnt_from)
+        for name, learnt_from in zip(FOLDERS, (predictor.learnt_from, painted_with, ()))
     )
     counts = {"marked": 0, "empty": 0, "left_out": 0}
     kept = {key for key, role in given.items() if role.role != roles.REFUSED}

@@ -66,11 +66,13 @@ def _refuse_seen_data(run, gone, builder) -> None:
 def learnt_from(recipe: Recipe, builder) -> list[str]:
     """The data sets, name/config each, whose images the weights of this recipe will know.
 
+    Of pseudo masks also those that the teacher knew, of painted defects those of the textures.
+
     Args:
       recipe: `start_from` may name a run directory.
       builder: the built data set of the recipe.
     """
-    known = set(datasets.origins(builder))
+    known = {*datasets.origins(builder), *(builder.info.metadata or {}).get("learnt_from", [])}
     if recipe.start_from is not None:
         known |= {*run_dir.read_learnt_from(recipe.start_from)}
     return sorted(known)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,11 +31,13 @@ class StudentFolder:
     Args:
       root: is made.
       datasets: the data sets, name/config each, that its images come from.
+      learnt_from: what else its masks and painted defects come from, as `run_dir.learnt_from` names
+        it.
     """
 
-    def __init__(self, root, datasets: list[str]):
+    def __init__(self, root, datasets: list[str], learnt_from: Sequence[str] = ()):
         self.root = pathlib.Path(root)
-        self.datasets = datasets
+        self.datasets, self.learnt_from = datasets, list(learnt_from)
         self.entries: list[dict] = []
         for split in ("train", "test"):
             for kind in ("images", "masks"):
@@ -88,6 +91,7 @@ class StudentFolder:
                 "use": use,
                 "mask_source": mask_source,
                 "datasets": self.datasets,
+                "learnt_from": self.learnt_from,
                 **facts,
             }
         )

@@ -87,6 +87,7 @@ class Builder(ManualBuilder):
                 mask_sources={},
                 taught=0,
                 origins=[],
+                learnt_from=[],
             ),
         )
 
@@ -172,8 +173,9 @@ class Builder(ManualBuilder):
         for name, split in split_of.items():
             sources[split].add(manifest[name]["mask_source"])
         self.info.metadata["mask_sources"] = {s: sorted(kinds) for s, kinds in sources.items()}
-        origins = {name for entry in manifest.values() for name in entry.get("datasets", [])}
-        self.info.metadata["origins"] = sorted(origins)
+        for key, field in (("origins", "datasets"), ("learnt_from", "learnt_from")):
+            names = {name for entry in manifest.values() for name in entry.get(field, [])}
+            self.info.metadata[key] = sorted(names)
         test = [manifest[name] for name, split in split_of.items() if split == "test"]
         self.info.metadata["taught"] = sum(entry.get("taught", False) for entry in test)
 

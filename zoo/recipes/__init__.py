@@ -65,9 +65,10 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
             )
         changes["builder_args"] = {**values["builder_args"], **changes["builder_args"]}
     recipe = Recipe(**{**values, **changes})
-    window = recipe.crop_size or recipe.image_size
-    if builder != "deeplab_v3_plus" or window is None or recipe.builder_args.get("rates"):
+    if builder != "deeplab_v3_plus" or recipe.builder_args.get("rates"):
         return recipe
+    shape = recipe.builder_args["image_shape"][:2]
+    window = recipe.crop_size or recipe.image_size or [side or 512 for side in shape]
     from builders.deeplab_v3_plus import atrous_rates
 
     rates = atrous_rates(min(window), recipe.builder_args.get("output_stride", 16))
