@@ -76,6 +76,8 @@ def write(
     any_size = model.inputs[0].shape[1] is None
     reference = keras.Model(model.input, predictions(model.output)) if any_size else full
     expected = [check.answers(reference.predict_on_batch, image) for image in compared]
+    if image_size:
+        _check_size(full, compared[0], expected[0], image_size)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as staging:
         staged = pathlib.Path(staging, path.name)
         run = _written(format, full, staged, precision, batch)
@@ -191,6 +193,17 @@ def _of_size(model, recipe, image_size) -> keras.Model:
         arguments = {**recipe["builder_args"], "image_shape": [*image_size, channels]}
         model = run_dir.float32_copy(model, {**recipe, "builder_args": arguments})
     return keras.Model(model.input, predictions(model.output))
+
+
+def _check_size(full, image, expected, image_size):
+    """Raises where a builder makes another network of the same weights for images of one size."""
+    found = check.answers(full.predict_on_batch, image)
+    if not check.agrees(check.compare([expected], [found], 0.5), "float32"):
+        raise ValueError(
+            "The network for images of {}x{} answers otherwise than the model: an argument of its "
+            "builder, such as `rates`, follows the size where it is not set. Set it in the "
+            "recipe's `builder_args` and train again.".format(*image_size)
+        )
 
 
 def _written(format, full, path, precision, batch) -> runtimes.Run:
