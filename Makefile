@@ -25,8 +25,9 @@ demo: $(VENV)/installed
 	$(BIN)/python -m zoo evaluate --source=$(DEMO)/modules/$(MODULE)/1 --data_dir=$(DEMO)/data
 	@echo "report   $(RUN)/report.html"
 
+# Sorted by their number of tests, as is the default, files of few long ones would come last.
 test: $(VENV)/installed_test
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed_test
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from zoo.evaluate import evaluate
 from zoo.metrics import anomaly
 from zoo.metrics.regions import Region
 from zoo.predictor import Predictor, peak
-from zoo.samples import Sample, predicted_samples
+from zoo.samples import ANY_DEFECT, Sample, predicted_samples
 
 CALIBRATION = {"threshold": 0.5, "score_threshold": 0.1, "source": "by hand"}
 
@@ -208,13 +208,13 @@ def test_boxes_count_in_rejected_images():
     assert metrics["box_mean_iou"] == 0.5
 
 
-def test_two_labels_of_several_types():
+@pytest.mark.parametrize("names", [["good", "dent", "scratch"], ["good", "defect", "scratch"]])
+def test_two_labels_of_several_types(names):
     samples = [
-        sample("a", "dent", defect_type="defect"),
-        sample("b", "scratch", defect_type="defect", score=0.05),
-        sample("c", "good", defect_type="defect"),
+        sample("a", names[1], defect_type=ANY_DEFECT),
+        sample("b", "scratch", defect_type=ANY_DEFECT, score=0.05),
+        sample("c", "good", defect_type=ANY_DEFECT),
     ]
-    names = ["good", "dent", "scratch"]
     metrics, *_ = evaluate(samples, calibration=CALIBRATION, class_names=names)
     assert metrics["labels"]["counts"] == [[0, 1], [1, 1]]
     assert metrics["label_f1"] == metrics["f1"] == 0.5

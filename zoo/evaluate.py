@@ -18,7 +18,7 @@ from zoo.metrics.boxes import BoxCounts
 from zoo.metrics.labels import label_scores
 from zoo.metrics.segmentation import IGNORE
 from zoo.metrics.threshold_overlap import ThresholdOverlap
-from zoo.samples import Sample, has_mask, is_defective
+from zoo.samples import ANY_DEFECT, Sample, has_mask, is_defective
 
 # Probabilities that lie evenly as logits: a sigmoid crowds what it is sure of near 0 and 1.
 LOGIT_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-10, 10, 241)))
@@ -183,13 +183,13 @@ class _Measurement:
 
     def _add_label(self, sample: Sample, rejected: bool) -> None:
         """Counts a decision, of good and defect where the model does not tell types apart."""
-        if sample.defect_type not in self.class_names:
-            self.label_names = [GOOD, sample.defect_type]
-        found = sample.defect_type if rejected else GOOD
-        last = len(self.label_names) - 1
-        self.labels[
-            min(self.class_names.index(sample.label), last), self.label_names.index(found)
-        ] += 1
+        any_defect = sample.defect_type == ANY_DEFECT
+        if any_defect:
+            self.label_names = [GOOD, "defect"]
+        last, found = len(self.label_names) - 1, 0
+        if rejected:
+            found = last if any_defect else self.class_names.index(sample.defect_type)
+        self.labels[min(self.class_names.index(sample.label), last), found] += 1
 
     def result(self) -> Evaluation:
         if self.by_group:  # the order of the merged evaluators

@@ -13,6 +13,8 @@ from zoo.metrics.regions import Region
 from zoo.metrics.segmentation import IGNORE, is_defect
 from zoo.predictor import Predictor, defect_type, index_mask
 
+ANY_DEFECT = "*"  # no type has this name, while one may well be called "defect"
+
 
 class Sample(NamedTuple):
     """An image with its truth and what was predicted.
@@ -26,8 +28,8 @@ class Sample(NamedTuple):
       anomaly_map: float [H, W], higher where a defect is likelier.
       score: of the image, higher where it is more likely defective.
       types: the predicted mask, uint8 [H, W] as `mask`; None where no types are predicted.
-      defect_type: the type it would have if it were judged defective, "defect" where any is; None
-        where neither types nor labels are predicted.
+      defect_type: the type it would have if it were judged defective, `ANY_DEFECT` where labels
+        tell no types apart; None where neither types nor labels are predicted.
       boxes: the predicted ones, float [N, 4], [ymin, xmin, ymax, xmax] in [0, 1], the surest first;
         None where the model draws none. They count if the image is judged defective.
       peak: row and column of the pixel that is likeliest defective, since all that a model is sure
@@ -73,9 +75,7 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
                 anomaly_map=probability[index],
                 score=float(outputs["score"][index]),
                 types=types,
-                defect_type=None
-                if types is None and "label" not in outputs
-                else defect_type(predictor.class_names, outputs, index, marked),
+                defect_type=_defect_type(predictor.class_names, outputs, index, marked),
                 boxes=_boxes(outputs, index),
                 peak=_peak(outputs, index),
             )
@@ -142,6 +142,15 @@ def judged_mask(mask: np.ndarray, defective: bool) -> np.ndarray:
     """
     forgotten = defective and not is_defect(mask).any()
     return np.full_like(mask, IGNORE) if forgotten else mask
+
+
+def _defect_type(class_names, outputs, index, marked) -> str | None:
+    if outputs["mask"].shape[-1] == 1:
+        if "label" not in outputs:
+            return None
+        if outputs["label"].shape[-1] != len(class_names):
+            return ANY_DEFECT
+    return defect_type(class_names, outputs, index, marked)
 
 
 def _boxes(outputs, index) -> np.ndarray | None:
