@@ -73,10 +73,10 @@ def write(
     dimensions = "{}x{}.".format(*image_size) if image_size else ""
     path = pathlib.Path(f"{stem}.{dimensions}{precision}{SUFFIXES[format]}")
     compared = [*batch] if image_size else [*batch, check.odd_part(batch[0])]
-    any_size = model.inputs[0].shape[1] is None
-    reference = keras.Model(model.input, predictions(model.output)) if any_size else full
+    free = image_size and model.inputs[0].shape[1] is None
+    reference = _of_size(model, recipe, None) if free else full
     expected = [check.answers(reference.predict_on_batch, image) for image in compared]
-    if image_size:
+    if free:
         _check_size(full, compared[0], expected[0], image_size)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as staging:
         staged = pathlib.Path(staging, path.name)
