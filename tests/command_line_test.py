@@ -148,10 +148,11 @@ def test_saved_maps_from_calibration_to_report(tmp_path):
     assert metrics["au_pro@0.05"] == metrics["image_auroc"] == 1
     assert "alpha = 0.1, n = 20 good images" in metrics["threshold_source"]
     assert (tmp_path / "out" / "report.html").is_file()
-    assert metrics["seen"] is False
+    assert metrics["seen"] is False and "flatter" not in done.stdout
     known = ("--source=maps/validation", "--ground_truth=maps/validation", "--layout=folder")
     done = command("evaluate", *known, *options, cwd=tmp_path)
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["seen"] is True
+    assert "taught the model or chose thresholds: figures flatter" in done.stdout
     refused = command("calibrate", *maps, "--output_dir=cheat", cwd=tmp_path)
     assert refused.returncode == 2 and "must hold no test image" in refused.stderr
     assert not (tmp_path / "cheat").exists()

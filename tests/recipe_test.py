@@ -1,5 +1,7 @@
 """Values of recipes that no training can have, and that say the same in two ways."""
 
+import logging
+
 import pytest
 
 from zoo import datasets, recipe_checks, recipes
@@ -35,6 +37,25 @@ def test_nothing_to_measure_is_said_before_training(data_dir, monkeypatch):
     monkeypatch.setattr(datasets, "count_labels", none_in_fold_9)
     with pytest.raises(ValueError, match="must have images to measure in train, folds 9"):
         recipe_checks.check_data(recipe, builder)
+
+
+@pytest.mark.parametrize("weights, warned", [("best", True), ("last", False)])
+def test_validation_without_a_defect_cannot_choose_weights(
+    weights, warned, data_dir, monkeypatch, caplog
+):
+    rules = {"pixel_rule": "false_alarms:0.01", "image_rule": "false_alarms:0.1"}
+    recipe = recipes.get_recipe(MODULE, weights=weights, **rules)
+    builder = datasets.prepare_dataset(recipe.dataset, data_dir=data_dir)
+    counts = datasets.count_labels
+
+    def good_alone(builder, split, folds=None):
+        found = counts(builder, split, folds)
+        return found * ([1, 0] if folds == recipe.validation_folds else 1)
+
+    monkeypatch.setattr(datasets, "count_labels", good_alone)
+    with caplog.at_level(logging.WARNING):
+        recipe_checks.check_data(recipe, builder)
+    assert ("Set --weights=last" in caplog.text) == warned
 
 
 def test_no_test_folds_are_all():

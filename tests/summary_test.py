@@ -68,6 +68,11 @@ def test_a_summary_of_another_recipe_stays(tmp_path):
     other = {**result, "recipe": {**result["recipe"], "learning_rate": 0.5}}
     with pytest.raises(ValueError, match="of a recipe with another learning_rate"):
         summary.write_summary(tmp_path / "out", other)
+    masked = {**result, "environment": {**result["environment"], "masks": ["pseudo"]}}
+    with pytest.raises(ValueError, match="with another kind of masks"):
+        summary.write_summary(tmp_path / "out", masked)
+    with pytest.raises(ValueError, match="of the seeds 0 as well, which would be lost"):
+        summary.write_summary(tmp_path / "out", {**result, "seeds": [1]})
     assert json.loads(path.read_text()) == result
 
 

@@ -59,6 +59,12 @@ def _check_rules(recipe, builder):
     kinds = {"good": int(counts[0]), "defective": int(counts[1:].sum())}
     objectives.require_validation_labels(recipe, **kinds)
     tasks.check_normal(recipe, kinds["good"])
+    if recipe.loss is not None and recipe.weights == "best" and not kinds["defective"]:
+        logging.warning(
+            "No image of the validation folds is defective: their IoU is 0 in every epoch and "
+            "cannot choose the weights. Set --weights=last, without patience, or choose other "
+            "--validation_folds."
+        )
     for name in RULES:
         require_images(parse_rule(name, getattr(recipe, name)), **kinds)
 

@@ -69,17 +69,26 @@ def write_summary(output_dir, result: dict) -> pathlib.Path:
     """Writes what `summarize` returns into a folder, as `<handle>-<recipe>.json`.
 
     Raises:
-      ValueError: that file holds the summary of another recipe of this name.
+      ValueError: that file holds the summary of another recipe of this name, of other masks, or of
+        seeds that would be lost.
     """
     recipe = result["recipe"]
     path = pathlib.Path(output_dir, f"{recipe['module'].replace('/', '-')}-{recipe['name']}.json")
     if path.is_file():
-        before = json.loads(path.read_text())["recipe"]
-        changed = [key for key, value in recipe.items() if before.get(key, value) != value]
+        before = json.loads(path.read_text())
+        known = before["recipe"]
+        changed = [key for key, value in recipe.items() if known.get(key, value) != value]
+        if before["environment"].get("masks") != result["environment"].get("masks"):
+            changed.append("kind of masks")
         if changed:
             raise ValueError(
                 f"{path} holds the summary of a recipe with another {', '.join(changed)}. Choose "
                 "another --output_dir."
+            )
+        if lost := sorted(set(before["seeds"]) - set(result["seeds"])):
+            raise ValueError(
+                f"{path} holds the summary of the seeds {', '.join(map(str, lost))} as well, which "
+                "would be lost. Name that file among --source, or choose another --output_dir."
             )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, result)

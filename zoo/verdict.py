@@ -42,6 +42,8 @@ def table(metrics: dict) -> str:
     """The figures as aligned lines for a terminal, with a reason beside each undefined one."""
     bounds, reasons = metrics["bounds"], metrics["reasons"]
     rows = [("data", f"{metrics['dataset']} {metrics['split']}, {metrics['images']} images")]
+    if metrics.get("seen"):
+        rows.append(("seen", "images of it taught the model or chose thresholds: figures flatter"))
     for name, meaning in _figures(metrics).items():
         if metrics[name] is None:
             rows.append((name, f"undefined: {reasons.get(name) or _why_undefined(metrics)}"))
