@@ -9,22 +9,12 @@ import numpy as np
 import pytest
 from made_archives import build, examples, save
 from made_predictors import bright
-from textures_test import make_dtd
 
 from builders.atomic import write_json
 from builders.run_dir import save_model
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import (
-    comparison,
-    datasets,
-    measure,
-    predictor,
-    pseudo_masks,
-    recipes,
-    result_tables,
-    starting_weights,
-)
+from zoo import comparison, datasets, measure, predictor, pseudo_masks, recipes, result_tables
 from zoo.predictor import Predictor
 
 SIDE = 32
@@ -175,43 +165,6 @@ def test_known_labels(data, tmp_path):
     left_out = [e for e in entries(tmp_path / "masks", "pseudo").values() if not e["use"]]
     assert len(left_out) == 10 and {e["reason"] for e in left_out} == {pseudo_masks.NO_REGION}
     assert len(examples(built(tmp_path / "masks", "pseudo", tmp_path))) == 20
-
-
-def test_defects_without_masks(tmp_path):
-    """They teach from the teacher's masks alone, and stay defective in the test."""
-    for number in range(40):
-        spot, folder = (None, "good") if number < 28 else (240, "defect")
-        suffix = ".bmp" if number % 2 else ".png"  # pairs of files share a stem
-        save(tmp_path / f"mine/{folder}/{number // 2}{suffix}", part(number, spot))
-    data = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
-    pseudo_masks.write_pseudo_masks(teacher(), data, tmp_path / "masks")
-    given = json.loads((tmp_path / "masks/roles.json").read_text())["images"]
-    tested = [key for key, role in given.items() if role["role"] == "test"]
-    defective = sum("/defect/" in key for key in tested)
-    assert len(given) == 40 and 0 < defective < len(tested)
-    for name in pseudo_masks.FOLDERS:
-        student_set = built(tmp_path / "masks", name, tmp_path)
-        test = examples(student_set, "test")
-        assert [row["label"] > 0 for row in test] == [(row["mask"] > 0).all() for row in test]
-        assert (len(test), sum(row["label"] > 0 for row in test)) == (len(tested), defective)
-        learnt = {int(row["label"]) for row in examples(student_set)}
-        assert learnt == ({0} if name == "ground_truth" else {0, 1})
-    reasons = {e["reason"] for e in entries(tmp_path / "masks", "ground_truth").values()}
-    assert reasons == {None, pseudo_masks.NO_MASK}
-
-
-def test_terms_of_teacher_and_textures_stay_with_the_students(data, tmp_path):
-    make_dtd(tmp_path / "dtd", 47)
-    known = teacher(textures=(f"dtd:{tmp_path / 'dtd'}",))
-    known = known._replace(learnt_from=("dtd", "image_mask_folder/grey", "mvtec_ad/screw"))
-    pseudo_masks.write_pseudo_masks(known, data, tmp_path / "masks")
-    more = {"pseudo": ["dtd", "mvtec_ad/screw"], "synthetic": ["dtd"], "ground_truth": []}
-    recipe = recipes.get_recipe("unet/image_mask_folder/grey")
-    for name, others in more.items():
-        student_set = built(tmp_path / "masks", name, tmp_path)
-        own = "image_mask_folder/grey"
-        assert starting_weights.learnt_from(recipe, student_set) == sorted([own, *others])
-        assert datasets.origins(student_set) == [own]
 
 
 def test_published_roles_are_counted_in_the_data_set(data, tmp_path):
