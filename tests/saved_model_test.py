@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from every_builder_test import SMALL
+from image_formats_test import encode_png
 from PIL import Image
 from tiny_run import CALIBRATION, METRICS, RECIPE, tiny_run
 
@@ -68,11 +69,6 @@ def picture(seed, shape, high=255):
     return np.random.default_rng(seed).integers(0, high, shape, endpoint=True)
 
 
-def deep_png(pixels):
-    """16 bits a value, also of colours, which Pillow cannot write."""
-    return tf.io.encode_png(pixels.astype("uint16")).numpy()
-
-
 def file_bytes(pixels, format):
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, format)
@@ -83,8 +79,8 @@ def test_loads_without_keras_and_predicts_as_the_training_model(run, module_path
     files = {
         "png_8": file_bytes(picture(1, (40, 33)).astype("uint8"), "PNG"),
         "png_16": file_bytes(picture(2, (40, 33), high=65535).astype("uint16"), "PNG"),
-        "png_16_colour": deep_png(picture(9, (20, 20, 3), high=65535)),
-        "png_16_transparent": deep_png(picture(10, (20, 20, 2), high=65535)),
+        "png_16_colour": encode_png(picture(9, (20, 20, 3), high=65535).astype("uint16")),
+        "png_16_transparent": encode_png(picture(10, (20, 20, 2), high=65535).astype("uint16")),
         "png_colour": file_bytes(picture(3, (20, 20, 3)).astype("uint8"), "PNG"),
         "jpeg": file_bytes(picture(4, (40, 33)).astype("uint8"), "JPEG"),
         "jpeg_colour": file_bytes(picture(8, (24, 24, 3)).astype("uint8"), "JPEG"),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
+from builders import run_dir
 from builders.atomic import replacing, write_json
 from builders.predictions import defect_probability
 from tfds_datasets.copies import COPY_SIDE, thumbnail
@@ -29,7 +30,7 @@ from zoo.samples import judged_mask
 from zoo.student_folder import StudentFolder
 from zoo.synthetic_anomalies import with_anomalies
 from zoo.synthetic_anomalies.foreground import foreground_masks
-from zoo.synthetic_anomalies.textures import find_textures, is_dtd, require_readable
+from zoo.synthetic_anomalies.textures import find_textures, require_readable
 from zoo.tasks import LEARN_NORMAL
 from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
 
@@ -199,7 +200,8 @@ def _anomaly_map(predictor, example: _Example) -> np.ndarray:
 def _write_folders(
     folder, predictor, builder, recipe, given, levels, textures, *, image_labels
 ) -> dict:
-    origins, painted_with = datasets.origins(builder), ("dtd",) if is_dtd(textures) else ()
+    origins = datasets.origins(builder)
+    painted_with = run_dir.learnt_from({}, {"learnt_from": origins, "textures": textures.source})
     pseudo, synthetic, truth = (
         StudentFolder(folder / name, origins, learnt_from)
         for name, learnt_from in zip(FOLDERS, (predictor.learnt_from, painted_with, ()))

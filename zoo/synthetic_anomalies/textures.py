@@ -75,11 +75,6 @@ def find_textures(sources: Sequence[str] = DEFAULT_SOURCES) -> Textures:
     )
 
 
-def is_dtd(textures: Textures) -> bool:
-    """Whether they are those of DTD, whose terms bind what learns from them."""
-    return textures.source.startswith("dtd:")
-
-
 def require_readable(textures: Textures) -> None:
     """Reads every picture once: a broken one shall be found before hours of training, not in them.
 
