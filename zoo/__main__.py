@@ -66,9 +66,17 @@ flags.DEFINE_string(
     "calibration", None, "A calibration.json whose thresholds replace those of --source."
 )
 flags.DEFINE_string(
-    "dataset", None, "name/config to measure on; default is the one the model was trained on."
+    "dataset",
+    None,
+    "name/config to read; default is the one the model was trained on, in compare the first "
+    "student's; statistics needs it.",
 )
-flags.DEFINE_string("split", None, "Split to measure on; default is the recipe's test.")
+flags.DEFINE_string(
+    "split",
+    None,
+    "Split to measure on, by default the recipe's test, or to calibrate on, by default its "
+    "validation folds.",
+)
 flags.DEFINE_list(
     "tile_size",
     None,
