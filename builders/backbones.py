@@ -1,16 +1,21 @@
-"""Networks of `keras.applications` as encoders: features of two strides, dilation for stride.
+"""Networks that were trained on photographs as encoders: features of some strides.
+
+They are those of `keras.applications`, and EfficientNet-Lite, whose weights need no download.
 
 A stride is the factor by which features are smaller than the image. The networks halve their input
 five times, to stride 32, which loses small defects; here the last halvings are undone, and the
 convolutions behind them dilated instead, so that every kernel still fits its weights.
 """
 
+import functools
 import os
 import sys
 import tempfile
 
 import keras
 from keras import applications, layers, ops
+
+from builders import efficientnet_lite
 
 PROBED_SIZE = 256  # height and width at which layers tell their strides
 LOW_STRIDE = 4  # of the features that a decoder refines with
@@ -22,18 +27,20 @@ _KEEP_LAST_STAGE = ("ResNet50", "ResNet101", "ResNet152")
 # be validated.
 _NORM_MOMENTUM = 0.9
 _POINTWISE = (layers.BatchNormalization, layers.Activation, layers.ReLU)
+NAMES = (*(key for key in dir(applications) if key[0].isupper()), *efficientnet_lite.SIZES)
 
 
 def backbone(name: str, *, weights: str | None = None, output_stride: int = 16) -> keras.Model:
-    """Returns a network of `keras.applications` as an encoder of any image size.
+    """Returns a network as an encoder of any image size, for a decoder.
 
     Source: dilation for stride as in Chen et al., "Rethinking Atrous Convolution",
     arXiv:1706.05587, section 3.1.
 
     Args:
-      name: a name in `keras.applications`, such as "ResNet50" or "MobileNetV2".
-      weights: None for a random start; "imagenet" for those that Keras downloads, which need the
-        network; or the path of a file of them for this network without its top.
+      name: one of `NAMES`, such as "ResNet50", "MobileNetV2" or "EfficientNetLite0".
+      weights: None for a random start; "imagenet" for those of EfficientNet-Lite, see
+        `imagenet_weights`, or those that Keras downloads, which need the network; or the path of a
+        file of them for this network without its top.
       output_stride: stride of the deep features, 8, 16 or 32.
 
     Returns:
@@ -48,11 +55,52 @@ def backbone(name: str, *, weights: str | None = None, output_stride: int = 16) 
         raise ValueError(
             f"Argument `output_stride` must be one of {OUTPUT_STRIDES}. Received: {output_stride}"
         )
-    network = _with_weights(_application(name), name, weights)
+    network = _with_weights(name, weights)
     deepest = 32 if output_stride == 32 or name in _KEEP_LAST_STAGE else 16
     taps = [_last_of_stride(network, name, stride) for stride in (LOW_STRIDE, deepest)]
     network = keras.Model(network.input, [tap.output for tap in taps], name="backbone")
-    changes = _dilation_for_stride(network, output_stride)
+    encoder = _of_any_size(network, _dilation_for_stride(network, output_stride))
+    _, deep = encoder.compute_output_shape((1, PROBED_SIZE, PROBED_SIZE, 3))
+    if deep[1] * output_stride != PROBED_SIZE:
+        raise ValueError(
+            f"Argument `output_stride` must be {PROBED_SIZE // deep[1]} for {name}, whose strides "
+            f"cannot be turned into dilation. Received: {output_stride}"
+        )
+    return encoder
+
+
+def features(name: str, strides: tuple[int, ...], *, weights: str | None = None) -> keras.Model:
+    """Returns a network as an encoder of any image size, of which features are compared.
+
+    Of a stage that ends by widening its features for the next one, as the inverted bottlenecks of
+    MobileNetV2 and EfficientNet do, those before are taken: they hold the same in fewer channels.
+
+    Args:
+      name: as in `backbone`.
+      strides: which features are wanted, of 2, 4, 8, 16 and 32, from the smallest.
+      weights: as in `backbone`.
+
+    Returns:
+      A model from what `preprocess` returns, with H and W multiples of the largest stride, to the
+      list of the features of each stride.
+
+    Raises:
+      ValueError: the name is unknown or the network has no such features, a stride is none of
+        those, or there are no such weights.
+    """
+    if not strides or list(strides) != sorted(set(strides) & {2, 4, 8, 16, 32}):
+        raise ValueError(
+            "Argument `strides` must be some of 2, 4, 8, 16 and 32, from the smallest. "
+            f"Received: {strides}"
+        )
+    network = _with_weights(name, weights)
+    taps = [_last_of_stride(network, name, stride, narrow=True) for stride in strides]
+    return _of_any_size(keras.Model(network.input, [tap.output for tap in taps], name="backbone"))
+
+
+def _of_any_size(network, changes=()) -> keras.Model:
+    """A copy of a network with other configurations of some layers, `changes` by their names."""
+    changes = dict(changes)
 
     def edited(layer):
         config = {**layer.get_config(), **changes.get(layer.name, {})}
@@ -63,12 +111,6 @@ def backbone(name: str, *, weights: str | None = None, output_stride: int = 16) 
     image = keras.Input((None, None, 3), name="image")
     encoder = keras.models.clone_model(network, input_tensors=image, clone_function=edited)
     encoder.set_weights(network.get_weights())
-    _, deep = encoder.compute_output_shape((1, PROBED_SIZE, PROBED_SIZE, 3))
-    if deep[1] * output_stride != PROBED_SIZE:
-        raise ValueError(
-            f"Argument `output_stride` must be {PROBED_SIZE // deep[1]} for {name}, whose strides "
-            f"cannot be turned into dilation. Received: {output_stride}"
-        )
     return encoder
 
 
@@ -80,7 +122,10 @@ def preprocess(name: str, image):
     Raises:
       ValueError: the name is unknown, or the image has another number of channels.
     """
-    module = sys.modules[_application(name).__module__]
+    if name in efficientnet_lite.SIZES:
+        module = efficientnet_lite
+    else:
+        module = sys.modules[_application(name).__module__]
     # In float32, since bfloat16 has no eight bits for grey levels of 0 to 255 less their mean.
     image = layers.Rescaling(255.0, dtype="float32", name="grey_levels")(rgb(image))
     return module.preprocess_input(image)
@@ -101,17 +146,19 @@ def rgb(image):
 
 
 def _application(name):
-    valid = [key for key in dir(applications) if key[0].isupper()]
-    if name not in valid:
+    if name not in NAMES:
         raise ValueError(
-            f"Argument `backbone` must be one of {', '.join(valid)}. Received: {name!r}"
+            f"Argument `backbone` must be one of {', '.join(NAMES)}. Received: {name!r}"
         )
+    if name in efficientnet_lite.SIZES:
+        return functools.partial(efficientnet_lite.efficientnet_lite, name)
     return getattr(applications, name)
 
 
-def _with_weights(application, name, weights):
+def _with_weights(name, weights) -> keras.Model:
+    """A network without its top."""
     try:
-        return application(
+        return _application(name)(
             include_top=False, weights=weights, input_shape=(PROBED_SIZE, PROBED_SIZE, 3)
         )
     except Exception as error:  # what Keras raises where a download fails is a plain Exception
@@ -120,7 +167,8 @@ def _with_weights(application, name, weights):
         raise ValueError(
             f'Argument `weights` is "imagenet", which Keras could not download: {error}. Fetch '
             "that file where there is a network and put it under that name into "
-            f"{_downloads()}, or give the path of a file of weights, or None for a random start."
+            f"{_downloads()}, or give the path of a file of weights, or None for a random start. "
+            "The weights of EfficientNetLite0 come with this project."
         ) from error
 
 
@@ -133,7 +181,7 @@ def _downloads() -> str:
     return os.path.join(home, "models")
 
 
-def _last_of_stride(network, name, stride):
+def _last_of_stride(network, name, stride, *, narrow=False):
     """The last operation of this stride that holds all that the network goes on with.
 
     No inner branch of a block, then. Where normalisation and activation follow, with which the
@@ -156,9 +204,19 @@ def _last_of_stride(network, name, stride):
             f"Received: {name!r}, with none of stride {stride} that hold all it goes on with"
         )
     last = found[-1]
+    if narrow:
+        narrower = next(each for each in reversed(found) if not _widens(each))
+        if narrower.output.shape[-1] < last.output.shape[-1]:
+            return narrower
     while following := [each for each in _layers_behind(last) if isinstance(each, _POINTWISE)]:
         last = following[0]
     return last
+
+
+def _widens(layer) -> bool:
+    """Whether a layer may be one of those by which a bottleneck widens its features."""
+    pointwise = isinstance(layer, layers.Conv2D) and layer.kernel_size == (1, 1)
+    return pointwise or isinstance(layer, _POINTWISE)
 
 
 def _dilation_for_stride(network, output_stride):
