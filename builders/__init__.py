@@ -5,8 +5,9 @@ the number of mask channels: 1 means defect against good, K > 1 means background
 types. Those of image labels take `num_labels`, good first. Input is float32 [B, H, W, C] in [0, 1];
 output is a dict with a subset of `mask_logits` [B, H, W, K], `label_logits` [B, L], `cam`
 [B, h, w, L], whose cells divide the image evenly, `box` [B, N, 4] and `box_heat` [B, N],
-`anomaly_map` [B, H, W], of which the mask has the probabilities, and `reconstruction` [B, H, W, 3];
-float32 under every dtype policy.
+`anomaly_map` [B, H, W], of which the mask has the probabilities, `reconstruction` [B, H, W, 3] and
+`score_logits` [B], where an image's score is not the highest of its mask; float32 under every dtype
+policy.
 """
 
 import keras
@@ -15,6 +16,7 @@ from builders.deeplab_v3_plus import deeplab_v3_plus
 from builders.fast_unet import fast_unet
 from builders.flex_unet import flex_unet
 from builders.micro_segmentor import micro_segmentor
+from builders.patch_core import patch_core
 from builders.tiny_unet import tiny_unet
 from builders.transfusion import transfusion
 from builders.unet import unet
@@ -25,6 +27,7 @@ BUILDERS = {
     "fast_unet": fast_unet,
     "flex_unet": flex_unet,
     "micro_segmentor": micro_segmentor,
+    "patch_core": patch_core,
     "tiny_unet": tiny_unet,
     "transfusion": transfusion,
     "unet": unet,

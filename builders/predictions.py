@@ -16,14 +16,15 @@ def predictions(outputs: dict) -> dict:
 
     Args:
       outputs: a model's output dict with `mask_logits` float32 [B, H, W, K], and maybe
-        `label_logits` [B, L], `cam` [B, h, w, L], `box` [B, N, 4] and `box_heat` [B, N].
+        `label_logits` [B, L], `cam` [B, h, w, L], `box` [B, N, 4], `box_heat` [B, N] and
+        `score_logits` [B].
 
     Returns:
       The dict as given, and `mask`, probabilities float32 [B, H, W, K]: sigmoid for one channel,
       softmax with the background first for more, L channels where labels divide the types;
-      `score` float32 [B] in [0, 1], the highest defect probability of any pixel, or with a `cam`
-      that of the label; with labels, their probabilities `label` [B, L], of which good has 1 less
-      the score; with boxes, `box_score` [B, N], the heat of each times the score of the image, in
+      `score` float32 [B] in [0, 1], the highest defect probability of any pixel, with a `cam` that
+      of the label, or that of `score_logits`, which it replaces; with labels, their probabilities
+      `label` [B, L], of which good has 1 less the score; with boxes, `box_score` [B, N], the heat of each times the score of the image, in
       place of `box_heat`: they lie where the likeliest defect is, in good images as well.
 
     Raises:
@@ -34,6 +35,8 @@ def predictions(outputs: dict) -> dict:
     if "cam" in outputs:
         found["label"] = ops.softmax(outputs["label_logits"], axis=-1)
         found["score"] = 1.0 - found["label"][:, 0]
+    elif "score_logits" in outputs:
+        found["score"] = ops.sigmoid(found.pop("score_logits"))
     elif "label_logits" in outputs:
         score = found["score"][:, None]
         found["label"] = ops.concatenate([1.0 - score, score * _types(outputs)], axis=-1)
