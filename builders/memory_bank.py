@@ -13,16 +13,15 @@ MOST_DIFFERENCE = 60.0  # of two distances, whose exponential is finite
 class MemoryBank(keras.layers.Layer):
     """Distances of features [B, h, w, C] to the nearest vector of a bank, [B, h, w, 1].
 
-    Features are standardised and turned to their principal components first. Distances are
-    relative to `radius`: 1 is as far as any vector lies that the bank was chosen from.
+    Features are whitened first, by what `set_bank` was given. Distances are relative to `radius`: 1
+    is as far as any vector lies that the bank was chosen from.
 
     Args:
       size: vectors N of the bank.
-      num_components: principal components D; None keeps all C channels.
       num_neighbours: as in `patch_core`; with it, scores [B] of the images are a second output.
     """
 
-    def __init__(self, size: int, num_components: int | None, num_neighbours: int | None, **kwargs):
+    def __init__(self, size: int, num_neighbours: int | None, **kwargs):
         super().__init__(**kwargs)
         if size < 1:
             raise ValueError(f"Argument `size` must be 1 or more. Received: {size}")
@@ -31,32 +30,25 @@ class MemoryBank(keras.layers.Layer):
                 f"Argument `num_neighbours` must be None or 2 to {size}, the vectors of the bank. "
                 f"Received: {num_neighbours}"
             )
-        self.size, self.num_components, self.num_neighbours = size, num_components, num_neighbours
+        self.size, self.num_neighbours = size, num_neighbours
 
     def build(self, input_shape):
-        channels = input_shape[-1]
-        components = self.num_components or channels
-        if not 1 <= components <= channels:
-            raise ValueError(
-                f"Argument `num_components` must be 1 to {channels}, the channels of the features. "
-                f"Received: {components}"
-            )
-        fixed = {"trainable": False}
+        channels, fixed = input_shape[-1], {"trainable": False}
         self.projection = self.add_weight(
-            (channels, components), "identity", name="projection", **fixed
+            (channels, channels), "identity", name="projection", **fixed
         )
-        self.offset = self.add_weight((components,), "zeros", name="offset", **fixed)
+        self.offset = self.add_weight((channels,), "zeros", name="offset", **fixed)
         full = keras.initializers.Constant(EMPTY)
-        self.bank = self.add_weight((self.size, components), full, name="bank", **fixed)
+        self.bank = self.add_weight((self.size, channels), full, name="bank", **fixed)
         self.radius = self.add_weight((), "ones", name="radius", **fixed)
 
     def set_bank(self, projection, offset, vectors, radius: float) -> None:
         """Fills the bank.
 
         Args:
-          projection: float [C, D].
-          offset: float [D]; features f become f @ projection + offset.
-          vectors: float [N, D]; of fewer than N the last is repeated, which changes no distance.
+          projection: float [C, C].
+          offset: float [C]; features f become f @ projection + offset, which the bank holds.
+          vectors: float [N, C]; of fewer than N the last is repeated, which changes no distance.
           radius: the distance that shall be 1.
 
         Raises:
@@ -70,12 +62,8 @@ class MemoryBank(keras.layers.Layer):
         vectors = np.concatenate([vectors, np.repeat(vectors[-1:], missing, axis=0)])
         self.set_weights([projection, offset, vectors, np.asarray(radius)])
 
-    def project(self, features):
-        """Turns features [..., C] into what the bank holds, [..., D]."""
-        return ops.matmul(features, self.projection) + self.offset
-
     def call(self, features):
-        x = self.project(features)
+        x = ops.matmul(features, self.projection) + self.offset
         batch, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (batch, height * width, channels))
         squared = ops.sum(ops.square(x), axis=-1) - 2.0 * self._largest_product(x)
@@ -111,7 +99,7 @@ class MemoryBank(keras.layers.Layer):
         return weight * highest[:, 0] / self.radius
 
     def _distances(self, vectors):
-        """Distances of vectors [B, D] to all of the bank, [B, N]."""
+        """Distances of vectors [B, C] to all of the bank, [B, N]."""
         products = ops.matmul(vectors, ops.transpose(self.bank))
         lengths = ops.sum(ops.square(self.bank), axis=-1)
         squared = ops.sum(ops.square(vectors), axis=-1, keepdims=True) - 2.0 * products + lengths
@@ -122,5 +110,5 @@ class MemoryBank(keras.layers.Layer):
         return (distances,) if self.num_neighbours is None else (distances, input_shape[:1])
 
     def get_config(self):
-        own = {name: getattr(self, name) for name in ("size", "num_components", "num_neighbours")}
+        own = {name: getattr(self, name) for name in ("size", "num_neighbours")}
         return {**super().get_config(), **own}

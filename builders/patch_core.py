@@ -19,7 +19,6 @@ def patch_core(
     weights: str | None = None,
     strides: tuple[int, ...] = STRIDES,
     neighbourhood: int = NEIGHBOURHOOD,
-    num_components: int | None = None,
     bank_size: int = BANK_SIZE,
     num_neighbours: int | None = None,
     smoothing: float = 1.0,
@@ -30,10 +29,10 @@ def patch_core(
     `MemoryBank.set_bank`; until then it is empty, and every place is as far from it as it can be.
 
     Source: Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265.
-    Deliberate differences: features are standardised, channel by channel, over the good images, so
-    that none outweighs the others by its unit alone, and reduced to their principal components
-    where `num_components` says so; the blur lies between the distances and their enlargement, where
-    it costs little; distances are mapped to [0, 1); images have any size.
+    Deliberate differences: features are whitened over the good images, so that a direction in which
+    these hardly vary counts as much as one in which they vary much (a Mahalanobis distance, as in
+    PaDiM, Defard et al., arXiv:2011.08785); the blur lies between the distances and their
+    enlargement, where it costs little; distances are mapped to [0, 1); images have any size.
 
     Args:
       image_shape: (H, W, C) of the image; H and W may be None for any size. C is 1 or 3; grey
@@ -43,7 +42,6 @@ def patch_core(
         features say little.
       strides: of the features, 2, 4, 8, 16 or 32, from the smallest, which is that of the map.
       neighbourhood: cells on a side of what features are averaged over, an odd number.
-      num_components: principal components that features are reduced to; None keeps all channels.
       bank_size: vectors that the bank holds.
       num_neighbours: how many vectors of the bank, nearest to the one found, lower the score of an
         image whose most unusual place lies between many of them, as published, with 9; None takes
@@ -69,9 +67,9 @@ def patch_core(
 
     # === Features ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    x = blocks.pad_to_multiple(image, max(strides))
+    padded = blocks.pad_to_multiple(image, max(strides))
     features = []
-    for stride, x in zip(strides, encoder(backbones.preprocess(backbone, x))):
+    for stride, x in zip(strides, encoder(backbones.preprocess(backbone, padded))):
         x = ops.cast(x, "float32")
         if neighbourhood > 1:
             pool = {"strides": 1, "padding": "same", "dtype": "float32"}
@@ -84,9 +82,7 @@ def patch_core(
         x = layers.Concatenate(name="features", dtype="float32")(features)
 
     # === Distance to the bank ===
-    bank = MemoryBank(
-        bank_size, num_components, num_neighbours, name="memory_bank", dtype="float32"
-    )
+    bank = MemoryBank(bank_size, num_neighbours, name="memory_bank", dtype="float32")
     distance, *score = bank(x)
 
     # === Map ===

@@ -24,8 +24,9 @@ def predictions(outputs: dict) -> dict:
       softmax with the background first for more, L channels where labels divide the types;
       `score` float32 [B] in [0, 1], the highest defect probability of any pixel, with a `cam` that
       of the label, or that of `score_logits`, which it replaces; with labels, their probabilities
-      `label` [B, L], of which good has 1 less the score; with boxes, `box_score` [B, N], the heat of each times the score of the image, in
-      place of `box_heat`: they lie where the likeliest defect is, in good images as well.
+      `label` [B, L], of which good has 1 less the score; with boxes, `box_score` [B, N], the heat
+      of each times the score of the image, in place of `box_heat`: they lie where the likeliest
+      defect is, in good images as well.
 
     Raises:
       ValueError: mask and labels of a model both tell types apart, and may disagree.

@@ -154,26 +154,32 @@ def measure_predictor(
 
 
 def with_outliers(
-    evaluation: evaluate.Evaluation, search: outliers.OutlierSearch, predictor: Predictor, builder
+    evaluation: evaluate.Evaluation,
+    search: outliers.OutlierSearch,
+    predictor: Predictor,
+    builder,
+    folds: tuple[int, ...],
 ) -> evaluate.Evaluation:
-    """Adds the outliers among all good images that weights or thresholds come from.
+    """Adds the outliers among good images that weights or thresholds come from.
 
     Args:
       evaluation: of the predictor.
       search: knows the good validation images already.
       predictor: with its thresholds; its recipe says what it learnt from.
       builder: a built data set.
+      folds: whose good images are searched as well.
 
     Returns:
       The evaluation with `outliers`, see `OutlierSearch.found`, and the same without pictures in
       its metrics, an empty list where nothing stands out.
     """
     recipe = Recipe.from_dict(predictor.recipe)
-    logging.info("Scoring the good images learnt from, to find a defect among them.")
-    good = anomaly_pipeline.good_examples(builder, recipe, recipe.training_folds)
-    batches = input_pipeline.same_size_batches(good).as_numpy_iterator()
-    for sample in samples.predicted_samples(predictor, batches):
-        search.add(sample, outliers.TRAINING)
+    if folds:
+        logging.info("Scoring the good images learnt from, to find a defect among them.")
+        good = anomaly_pipeline.good_examples(builder, recipe, folds)
+        batches = input_pipeline.same_size_batches(good).as_numpy_iterator()
+        for sample in samples.predicted_samples(predictor, batches):
+            search.add(sample, outliers.TRAINING)
     found = search.found(predictor.threshold)
     rows = [{key: value for key, value in row.items() if key != "pictures"} for row in found]
     return evaluation._replace(metrics={**evaluation.metrics, "outliers": rows}, outliers=found)

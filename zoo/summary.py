@@ -178,11 +178,13 @@ def _read_run(directory) -> dict:
     missing = [name for name in ("recipe.json", "metrics.json") if not (directory / name).is_file()]
     if missing:
         raise ValueError(f"{directory} must be a finished run; {missing[0]} is missing.")
-    with open(directory / "history.csv", newline="") as stream:
-        history = [
-            {key: round(float(row[key]), 4) for key in WATCHED if key in row}
-            for row in csv.DictReader(stream)
-        ]
+    history = []
+    if (directory / "history.csv").is_file():  # what was trained by steps has one
+        with open(directory / "history.csv", newline="") as stream:
+            history = [
+                {key: round(float(row[key]), 4) for key in WATCHED if key in row}
+                for row in csv.DictReader(stream)
+            ]
     documents = ("recipe", "metrics", "environment")
     run = {name: json.loads((directory / f"{name}.json").read_text()) for name in documents}
     if unknown := [name for name in FIGURES if name not in run["metrics"]]:

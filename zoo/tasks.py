@@ -11,7 +11,8 @@ from zoo.recipe import Recipe
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
 from zoo.threshold_rules import parse_rule
 
-LEARN_NORMAL = ("transfusion",)  # builders whose models learn from good images alone
+LEARN_NORMAL = ("patch_core", "transfusion")  # builders whose models learn from good images alone
+MEMORIZE = ("patch_core",)  # those that remember them, and have nothing to train
 FEW_IMAGES = 20  # good validation images; of fewer, a twentieth of false alarms is less than one
 # What says nothing to those models, and what such a field must be.
 _OF_MASKS = {
@@ -84,10 +85,17 @@ def check_normal(recipe: Recipe, num_good: int) -> None:
     for name, must in _OF_MASKS.items():
         if getattr(recipe, name) != must:
             raise ValueError(
-                f"Recipe field `{name}` must be {must} where {recipe.builder} paints the defects "
-                f"that it learns. Received: {getattr(recipe, name)}"
+                f"Recipe field `{name}` must be {must} where {recipe.builder} learns from good "
+                f"images alone. Received: {getattr(recipe, name)}"
             )
-    require_readable(find_textures(recipe.textures or ()))
+    if recipe.builder in MEMORIZE:
+        if recipe.foreground_dir is not None:
+            raise ValueError(
+                f"Recipe field `foreground_dir` must be none: {recipe.builder} paints no defect. "
+                f"Received: {recipe.foreground_dir}"
+            )
+    else:
+        require_readable(find_textures(recipe.textures or ()))
     rule = parse_rule("image_rule", recipe.image_rule)
     if rule.name == "false_alarms" and 0 < num_good < FEW_IMAGES:
         exceeded = int(rule.share * num_good)

@@ -20,6 +20,7 @@ from zoo import (
     input_pipeline,
     known_images,
     measure,
+    memorize,
     optimizers,
     outliers,
     predictor,
@@ -124,11 +125,38 @@ def with_class_names(recipe: Recipe, builder) -> Recipe:
 
 def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     keras.utils.set_random_seed(recipe.seed + 1)
-    precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
+    if recipe.builder in tasks.MEMORIZE:
+        model = _new_model(recipe, "float32")
+        facts = memorize.fill_bank(model, recipe, builder)
+        history = []
+    else:
+        options = {"tensorboard": tensorboard, "measure_every": measure_every}
+        model, history, facts = _fit_by_gradients(recipe, builder, partial, **options)
+        _write_history(partial / "history.csv", history)
+    environment = {
+        **hardware.describe(),
+        "training_steps": len(history) * recipe.steps_per_epoch,
+        "learnt_from": starting_weights.learnt_from(recipe, builder),
+        **facts,
+    }
+    if masks := datasets.mask_sources(builder, recipe.train_split):
+        environment["masks"] = masks
+    write_json(partial / run_dir.ENVIRONMENT_FILE, environment)
+    run_dir.save_model(model, recipe.to_dict(), partial)
+
+
+def _new_model(recipe, precision) -> keras.Model:
     with run_dir.dtype_policy(precision):
         model = builders.build(recipe.builder, **recipe.builder_args)
     if recipe.start_from is not None:
         starting_weights.copy_weights(model, recipe.start_from)
+    return model
+
+
+def _fit_by_gradients(recipe, builder, partial, *, tensorboard, measure_every):
+    """Returns the trained model, its history, and what else belongs into `environment.json`."""
+    precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
+    model = _new_model(recipe, precision)
     validation = datasets.read_folds(builder, recipe, recipe.validation_folds)
     task = tasks.task_of(model, recipe, builder, validation)
     learner = task.learner
@@ -159,21 +187,13 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     if recipe.weights == "best":
         backup.load_best(learner)
         logging.info("Kept the weights of epoch %d.", backup.best_epoch + 1)
-
-    _write_history(partial / "history.csv", backup.history)
-    environment = {
-        **hardware.describe(),
+    facts = {
         "precision": precision,
         "xla": str(learner.jit_compile),
         "training_seconds": round(backup.history[-1]["seconds"], 1),
-        "training_steps": len(backup.history) * recipe.steps_per_epoch,
-        "learnt_from": starting_weights.learnt_from(recipe, builder),
         **task.facts,
     }
-    if masks := datasets.mask_sources(builder, recipe.train_split):
-        environment["masks"] = masks
-    write_json(partial / run_dir.ENVIRONMENT_FILE, environment)
-    run_dir.save_model(model, recipe.to_dict(), partial)
+    return model, backup.history, facts
 
 
 def _callbacks(
@@ -222,7 +242,9 @@ def _measure(recipe, builder, partial):
     calibrated = uncalibrated._replace(calibration=calibration)
     evaluation = measure.measure_predictor(calibrated, builder)
     if search:
-        evaluation = measure.with_outliers(evaluation, search, calibrated, builder)
+        # A bank knows the images that it was filled from: none of them can stand out.
+        folds = () if recipe.builder in tasks.MEMORIZE else recipe.training_folds
+        evaluation = measure.with_outliers(evaluation, search, calibrated, builder, folds)
     measure.write_results(partial, evaluation, run=partial)
 
 

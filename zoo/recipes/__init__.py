@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 
 from zoo.recipe import Recipe
-from zoo.recipes import anomaly, cam, dagm, defect_types
+from zoo.recipes import anomaly, cam, dagm, defect_types, memory
 
 # Recipes of each module: handle -> recipe name -> what differs from the defaults of `Recipe`.
 RECIPES: dict[str, dict[str, dict]] = {
@@ -15,6 +15,7 @@ RECIPES: dict[str, dict[str, dict]] = {
     **defect_types.RECIPES,
     **cam.RECIPES,
     **anomaly.RECIPES,
+    **memory.RECIPES,
 }
 
 

@@ -1,0 +1,130 @@
+"""Fills the memory bank of PatchCore, in one pass over good images."""
+
+import time
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+from absl import logging
+
+from builders.inference import for_inference
+from builders.patch_core import bank_of, features_of
+from zoo import anomaly_pipeline, augment, datasets, input_pipeline, progress
+from zoo.coreset import greedy_coreset
+from zoo.recipe import Recipe
+
+CANDIDATES = 60_000  # vectors that the bank is chosen from, however many images there are
+# Added to the variances of standardised features, 1 on average: what hardly varies over few images
+# may vary more over others.
+RIDGE = 0.1
+
+
+def fill_bank(model: keras.Model, recipe: Recipe, builder) -> dict:
+    """Sets the weights of the memory bank of a model.
+
+    Equal recipes give equal banks. Of many images few places of each are candidates, so the memory
+    does not grow with their number.
+
+    Args:
+      model: of `patch_core`.
+      recipe: `epochs` says how often the good images are gone through, each time changed by the
+        augmentation anew.
+      builder: a built data set.
+
+    Returns:
+      What belongs into `environment.json`: the `good_images`, the `candidates` and the seconds.
+
+    Raises:
+      ValueError: no image to learn from is good.
+    """
+    if recipe.builder_args.get("weights") is None and recipe.start_from is None:
+        logging.warning(
+            "The backbone has random weights, whose features say little: set "
+            """--builder_args='{"weights": "imagenet"}'."""
+        )
+    counts = datasets.count_labels(builder, recipe.train_split, recipe.training_folds)
+    num_good = int(counts[0])
+    if not num_good:
+        raise ValueError(
+            f"{builder.info.full_name} must have good images in the folds {recipe.training_folds} "
+            f"of {recipe.train_split}, which {recipe.builder} remembers. It has none: add good "
+            "images, or take a builder that learns from masks."
+        )
+    start = time.perf_counter()
+    total = num_good * recipe.epochs
+    share = -(-CANDIDATES // total)
+    bar = progress.image_bar(total)
+    found = []
+    for vectors in _vectors(model, recipe, builder, share):
+        found.append(vectors)
+        bar.add(1)
+    candidates = np.concatenate(found)
+    projection, offset = whitening(candidates)
+    candidates = candidates @ projection + offset
+    bank = bank_of(model)
+    chosen, radius = greedy_coreset(candidates, bank.size, seed=recipe.seed)
+    bank.set_bank(projection, offset, candidates[chosen], radius or 1.0)
+    logging.info(
+        "The bank holds %d of %d vectors of %d good images.",
+        len(chosen),
+        len(candidates),
+        num_good,
+    )
+    return {
+        "good_images": num_good,
+        "candidates": len(candidates),
+        "training_seconds": round(time.perf_counter() - start, 1),
+    }
+
+
+def whitening(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the projection [C, C] and the offset [C] that whiten float vectors [N, C].
+
+    Channels are standardised, then turned to their principal components, each of which is divided
+    by its standard deviation, see `RIDGE`.
+    """
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    deviation = vectors.std(axis=0, dtype=np.float64)
+    scale = 1.0 / np.where(deviation > 0, deviation, 1.0)
+    standard = (vectors - mean) * scale
+    variances, directions = np.linalg.eigh(standard.T @ standard / len(standard))
+    projection = scale[:, None] * directions / np.sqrt(np.maximum(variances, 0.0) + RIDGE)
+    return projection.astype(np.float32), (-mean @ projection).astype(np.float32)
+
+
+def _vectors(model, recipe, builder, share: int) -> Iterator[np.ndarray]:
+    """Features of each good image, float32 [N, C], at `share` random places at most."""
+    network = for_inference(features_of(model))
+    examples = anomaly_pipeline.good_examples(builder, recipe, recipe.training_folds)
+    batches = input_pipeline.same_size_batches(examples)
+    strengths = augment.strengths_of(recipe)
+    count = 0
+    for _ in range(recipe.epochs):
+        for batch in batches.as_numpy_iterator():
+            places = count + np.arange(len(batch["image"]))
+            count += len(places)
+            numbers = np.stack([_numbers(recipe.seed, place) for place in places])
+            images, masks = augment.augment(
+                batch["image"].astype(np.float32) / 255.0,
+                np.zeros((*batch["image"].shape[:3], 1), np.uint8),
+                numbers,
+                symmetry=recipe.augmentation,
+                **strengths,
+            )
+            features = network.predict_on_batch(images)
+            for place, vectors, mask in zip(places, features, np.asarray(masks)[..., 0]):
+                inside = vectors[_cells(mask, vectors.shape[:2]) == 0]
+                order = np.random.default_rng([recipe.seed, place, 1]).permutation(len(inside))
+                yield inside[order[:share]]
+
+
+def _numbers(seed: int, place: int) -> np.ndarray:
+    return np.random.default_rng([seed, place]).random(augment.NUM_NUMBERS, np.float32)
+
+
+def _cells(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The mask [H, W] at the middles of cells, [h, w]."""
+    rows, columns = (
+        ((np.arange(few) + 0.5) * many / few).astype(int) for few, many in zip(size, mask.shape)
+    )
+    return mask[np.ix_(rows, columns)]

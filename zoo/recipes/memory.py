@@ -1,0 +1,54 @@
+"""PatchCore: remembers good images, and calls the rest a defect."""
+
+from tfds_datasets.mvtec_ad import categories as mvtec_ad
+
+BLURRED_SIDE = 512  # pixels of an image's shorter side of which the blur is one cell of the map
+
+_DEFAULT = {
+    "builder_args": {"backbone": "EfficientNetLite0", "weights": "imagenet"},
+    "augmentation": "identity",
+    "loss": None,
+    "pixel_rule": "false_alarms:0.001",
+    "image_rule": "false_alarms:0.05",
+    "weights": "last",
+    "early_stopping_patience": None,
+    "reduce_lr_patience": None,
+    "epochs": 1,
+}
+
+_DATA = {
+    **{
+        f"mvtec_ad/{name}": {"channels": 1 if name in mvtec_ad.GREY else 3, "size": (512, 512)}
+        for name in mvtec_ad.DEFECT_TYPES
+    },
+    **{
+        f"{name}/class_{number}{suffix}": {
+            "channels": 1,
+            "size": size,
+            "mask_feature": mask_feature,
+        }
+        for name, suffix, mask_feature, size in (
+            ("dagm2007", "", "mask", (512, 512)),
+            ("dagm_synthetic", "", "weak_mask", (512, 512)),
+            ("dagm_synthetic", "_small", "weak_mask", None),
+        )
+        for number in range(1, 11)
+    },
+    "magnetic_tile/tile": {"channels": 1, "size": (384, 288)},
+    "kolektor_sdd/commutator": {"channels": 1, "size": (1280, 512)},
+    "image_mask_folder/grey": {"channels": 1, "size": (512, 512)},
+    "image_mask_folder/rgb": {"channels": 3, "size": (512, 512)},
+}
+
+
+def _on_data(*, channels, size, **data):
+    smoothing = min(size or (BLURRED_SIDE,)) / BLURRED_SIDE
+    args = {
+        **_DEFAULT["builder_args"],
+        "image_shape": [None, None, channels],
+        "smoothing": smoothing,
+    }
+    return {**_DEFAULT, "builder_args": args, "image_size": size, **data}
+
+
+RECIPES = {f"patch_core/{handle}": {"default": _on_data(**data)} for handle, data in _DATA.items()}
