@@ -5,28 +5,42 @@ that may call anything. Here its instructions are taken one by one and only thos
 numbers, containers and tensors are followed; nothing is imported and nothing is called.
 """
 
+import io
+import math
+import pathlib
 import pickletools
-import struct
 from typing import NamedTuple
 
 import numpy as np
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_ZIP = b"PK\x03\x04"  # what PyTorch writes since
 _STORAGES = {
-    "torch FloatStorage": np.float32,
-    "torch HalfStorage": np.float16,
-    "torch LongStorage": np.int64,
+    "torch FloatStorage": np.dtype("<f4"),
+    "torch HalfStorage": np.dtype("<f2"),
+    "torch LongStorage": np.dtype("<i8"),
 }
 _DICT, _TENSOR = "collections OrderedDict", "torch._utils _rebuild_tensor_v2"
 _NAMES = (_DICT, _TENSOR, *_STORAGES)
-_LONGEST = 10_000_000  # instructions of one pickle
+# Networks of a hundred layers need 14,000 instructions and four axes.
+_MOST_INSTRUCTIONS, _MOST_AXES = 200_000, 8
+_CONSTANTS = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+}
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class _Storage(NamedTuple):
-    """Values that follow the pickles: how they are stored and under which key."""
+    """Values that follow the pickles: how they are stored, under which key, how many."""
 
-    dtype: type
+    dtype: np.dtype
     key: str
+    count: int
 
 
 class _Tensor(NamedTuple):
@@ -49,50 +63,71 @@ def read_tensors(path) -> dict[str, np.ndarray]:
       path: a file of `torch.save(network.state_dict())` in the format before PyTorch 1.6.
 
     Returns:
-      The tensors by their names, as arrays of the stored dtype.
+      The tensors by their names, read-only, as arrays of the stored dtype.
 
     Raises:
       ValueError: the file is none of that kind, is truncated, or holds anything but tensors.
     """
-    with open(path, "rb") as stream:
-        try:
-            magic, protocol, _, state, keys = (_value(stream) for _ in range(5))
-            if magic != _MAGIC or protocol != _PROTOCOL:
-                raise ValueError("it has another signature")
-            values = _storages(stream, state, keys)
-            return {str(name): _array(tensor, values) for name, tensor in state.items()}
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, struct.error) as error:
-            raise ValueError(
-                f"{path} must hold the tensors of a network as PyTorch saved them before version "
-                f"1.6, complete and nothing else: {error}"
-            ) from error
+    content = pathlib.Path(path).read_bytes()
+    try:
+        return _tensors(content)
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        raise ValueError(
+            f"{path} must hold the tensors of a network as PyTorch saved them before version "
+            f"1.6, complete and nothing else: {error}"
+        ) from error
 
 
-def _storages(stream, state, keys) -> dict[str, np.ndarray]:
-    """The values of every storage: for each key how many there are, then they themselves."""
-    dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in state.values()}
-    values = {}
-    for key in keys:
-        (count,) = struct.unpack("<q", stream.read(8))
-        dtype = np.dtype(dtypes[key]).newbyteorder("<")
-        content = stream.read(count * dtype.itemsize)
-        values[key] = np.frombuffer(content, dtype, count)
-    return values
+def _tensors(content: bytes) -> dict[str, np.ndarray]:
+    if content.startswith(_ZIP):
+        raise ValueError(
+            "it is of a later version. Load it with PyTorch and save it by torch.save(state, path, "
+            "_use_new_zipfile_serialization=False)"
+        )
+    stream = io.BytesIO(content)  # reads no more than there is, whatever length a pickle names
+    if _value(stream) != _MAGIC or _value(stream) != _PROTOCOL:
+        raise ValueError("it has another signature")
+    _value(stream)  # sizes of types on the machine that wrote it; values do not depend on them
+    state, keys = _value(stream), _value(stream)
+    tensors = list(state.values())
+    if not all(isinstance(tensor, _Tensor) for tensor in tensors):
+        raise ValueError("it has something other than a tensor under a name")
+    if not all(isinstance(key, str) for key in keys):  # comparing tuples of tuples may not end
+        raise ValueError("a key is no text")
+    storages = {tensor.storage.key: tensor.storage for tensor in tensors}
+    values = {key: _stored(stream, storages[key]) for key in keys}
+    if stream.read(1):
+        raise ValueError("something follows the tensors")
+    return {name: _array(tensor, values[tensor.storage.key]) for name, tensor in state.items()}
 
 
-def _array(tensor, values) -> np.ndarray:
-    stored = values[tensor.storage.key]
-    steps = [(size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides)]
-    if min((tensor.offset, *tensor.shape, *tensor.strides)) < 0:
-        raise ValueError("a tensor has a negative size or stride")
-    if tensor.offset + sum(steps) >= len(stored):
+def _stored(stream, storage) -> bytes:
+    """The values of a storage: how many there are, then they themselves."""
+    count = int.from_bytes(stream.read(8), "little", signed=True)
+    if count != storage.count or count < 0:
+        raise ValueError("a storage has another number of values than its tensors say")
+    content = stream.read(count * storage.dtype.itemsize)
+    if len(content) != count * storage.dtype.itemsize:
+        raise ValueError("it ends too early")
+    return content
+
+
+def _array(tensor, content: bytes) -> np.ndarray:
+    """A view of the values, none of which lies beyond them."""
+    size = tensor.storage.dtype.itemsize
+    count = len(content) // size
+    numbers = (tensor.offset, *tensor.shape, *tensor.strides)
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise ValueError("a tensor has a size, a stride or an offset below 0")
+    if len(tensor.shape) != len(tensor.strides) or len(tensor.shape) > _MOST_AXES:
+        raise ValueError("a tensor has too many axes, or too few strides")
+    if not 0 < math.prod(tensor.shape) <= count:
+        raise ValueError("a tensor is empty or larger than its values")
+    reach = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.strides))
+    if tensor.offset + reach >= count:
         raise ValueError("a tensor reaches beyond its values")
-    places = np.full(tensor.shape, tensor.offset)
-    for axis, (size, stride) in enumerate(zip(tensor.shape, tensor.strides)):
-        along = [1] * len(tensor.shape)
-        along[axis] = size
-        places += np.reshape(stride * np.arange(size), along)
-    return stored[places].astype(stored.dtype.newbyteorder("="))
+    strides = [stride * size for stride in tensor.strides]
+    return np.ndarray(tensor.shape, tensor.storage.dtype, content, tensor.offset * size, strides)
 
 
 def _value(stream):
@@ -107,10 +142,10 @@ def _value(stream):
 
     for count, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
         name = instruction.name
-        if count > _LONGEST:
+        if count > _MOST_INSTRUCTIONS:
             raise ValueError("a pickle does not end")
         if name == "STOP":
-            return stack.pop()
+            break
         if name == "MARK":
             marks.append(len(stack))
         elif name in ("BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1"):
@@ -123,23 +158,23 @@ def _value(stream):
             stack.append(memo[argument])
         elif name == "TUPLE":
             stack.append(tuple(after_mark()))
-        elif name in _SIZES:
-            taken = stack[-_SIZES[name] :]
-            del stack[-_SIZES[name] :]
-            stack.append(tuple(taken))
-        elif name == "APPENDS":
-            taken = after_mark()
+        elif name in _TUPLES:
+            taken = [stack.pop() for _ in range(_TUPLES[name])]
+            stack.append(tuple(reversed(taken)))
+        elif name in ("APPEND", "APPENDS"):
+            taken = after_mark() if name == "APPENDS" else [stack.pop()]
             stack[-1].extend(taken)
         elif name in ("SETITEM", "SETITEMS"):
             taken = after_mark() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-            stack[-1].update(zip(taken[::2], taken[1::2]))
+            if not all(isinstance(key, str) for key in taken[::2]):
+                raise ValueError("a name is no text")
+            stack[-1].update(zip(taken[::2], taken[1::2], strict=True))
         elif name == "GLOBAL":
             if argument not in _NAMES:
-                raise ValueError(f"it would import {argument}")
+                raise ValueError(f"it would import {argument[:80]!r}")
             stack.append(_Name(argument))
         elif name == "BINPERSID":
-            _, kind, key, *_ = stack.pop()
-            stack.append(_Storage(_STORAGES[kind], key))
+            stack.append(_storage(stack.pop()))
         elif name == "REDUCE":
             arguments = stack.pop()
             stack.append(_built(stack.pop(), arguments))
@@ -147,23 +182,22 @@ def _value(stream):
             stack.pop()  # versions of the layers, which say nothing of their values
         elif name != "PROTO":
             raise ValueError(f"it has the instruction {name}")
-    raise ValueError("it ends too early")
+    return stack.pop()
+
+
+def _storage(reference):
+    match reference:
+        case ("storage", _Name() as kind, str(key), _, int(count), None) if kind in _STORAGES:
+            return _Storage(_STORAGES[kind], key, count)
+    raise ValueError("it refers to something other than values of a tensor")
 
 
 def _built(name, arguments):
-    if name == _DICT and isinstance(name, _Name) and not arguments:
-        return {}
-    if name == _TENSOR and isinstance(name, _Name) and isinstance(arguments[0], _Storage):
-        return _Tensor(*arguments[:4])
-    raise ValueError(f"it would call {name}")
-
-
-_CONSTANTS = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_TUPLE": tuple,
-    "EMPTY_LIST": list,
-    "EMPTY_DICT": dict,
-}
-_SIZES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+    match name, arguments:
+        case _Name(), () if name == _DICT:
+            return {}
+        case _Name(), (_Storage() as storage, int(offset), tuple(shape), tuple(strides), *_) if (
+            name == _TENSOR
+        ):
+            return _Tensor(storage, offset, shape, strides)
+    raise ValueError("it would call something other than what builds a tensor")
