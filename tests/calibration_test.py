@@ -101,8 +101,50 @@ def test_defects_without_masks_take_an_even_chance():
     assert budget["threshold"] == pytest.approx(0.2, rel=1e-3)
 
 
-def test_order_does_not_matter():
-    assert calibrate(known_samples()[::-1], **TRAIN) == calibrate(known_samples(), **TRAIN)
+def test_one_standard_error():
+    """Every threshold from 0.4 to 0.8 has the best F1, and 0.5 is one of them."""
+    rules = {"pixel_rule": "best_f1_1se", "image_rule": "normal:0.05"}
+    calibration = calibrate(known_samples(), **TRAIN, **rules)
+    assert calibration["threshold"] == 0.5
+    assert calibration["source"] == (
+        "pixels by best F1 within one standard error, as near to an even chance as that allows, "
+        "images by the normal prediction limit with alpha = 0.05, n = 2 good images, on the train "
+        "split"
+    )
+    samples = known_samples()
+    unmasked = samples[2]._replace(mask=np.full((4, 4), 255, np.uint8))
+    assert calibrate([*samples, unmasked], **TRAIN, **rules)["threshold"] == 0.5
+    assert calibrate([*samples[:2], unmasked], **TRAIN, **rules, without_masks=0.5)["threshold"]
+    with pytest.raises(ValueError, match="best_f1_1se needs a defect pixel"):
+        calibrate([*samples[:2], unmasked], **TRAIN, **rules)
+
+
+def test_one_standard_error_of_scores_that_hardly_differ():
+    """No threshold of the grid lies between them."""
+    narrow = [
+        sample._replace(anomaly_map=0.6 + sample.anomaly_map / 1000)
+        for sample in 4 * known_samples()
+    ]
+    found = [
+        calibrate(narrow, **TRAIN, pixel_rule=rule)["threshold"]
+        for rule in ("best_f1", "best_f1_1se")
+    ]
+    assert 0.6004 < found[0] == found[1] < 0.6008
+
+
+def test_one_standard_error_needs_probabilities():
+    samples = [sample._replace(anomaly_map=9 * sample.anomaly_map) for sample in known_samples()]
+    with pytest.raises(ValueError, match=r"best_f1_1se needs scores in \[0, 1\]"):
+        calibrate(samples, **TRAIN, pixel_rule="best_f1_1se")
+
+
+@pytest.mark.parametrize("pixel_rule", ["best_f1", "best_f1_1se"])
+def test_order_does_not_matter(pixel_rule):
+    forth, back = (
+        calibrate(samples, **TRAIN, pixel_rule=pixel_rule)
+        for samples in (known_samples(), known_samples()[::-1])
+    )
+    assert forth == back
 
 
 def test_nan_names_the_image():

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.metrics.score_histogram import ScoreHistogram
+from zoo.one_standard_error import LOGIT_THRESHOLDS, nearest_to_even
 from zoo.threshold_rules import (
     Rule,
     image_threshold,
@@ -50,6 +51,8 @@ def histogram(scores, bits=14):  # enough for those that lie apart
         ("image_rule", "false_alarms:0.29", Rule("false_alarms", Fraction(29, 100))),
         ("image_rule", "false_alarms:1e-3", Rule("false_alarms", Fraction(1, 1000))),
         ("image_rule", "conformal:1/20", Rule("conformal", Fraction(1, 20))),
+        ("image_rule", "normal:0.05", Rule("normal", Fraction(1, 20))),
+        ("pixel_rule", "best_f1_1se", Rule("best_f1_1se")),
     ],
 )
 def test_rules_are_read(field, text, rule):
@@ -61,16 +64,24 @@ def test_rules_are_read(field, text, rule):
     "text",
     ["", "f1", "best_f1:", "best_f1:0.1", "false_alarms", "false_alarms:", "false_alarms:SHARE"]
     + [f"false_alarms:{number}" for number in ("1", "-0.1", "nan", "inf", "1/0")]
-    + ["conformal", "conformal:0", "conformal:1"],
+    + ["conformal", "conformal:0", "conformal:1", "normal:0", "best_f1_1se:1"],
 )
 def test_other_text_is_refused(field, text):
-    with pytest.raises(ValueError, match=f"`{field}` must be best_f1 or false_alarms:SHARE"):
+    with pytest.raises(ValueError, match=f"`{field}` must be best_f1 or .*false_alarms:SHARE"):
         parse_rule(field, text)
 
 
-def test_conformal_is_a_rule_of_images_alone():
-    with pytest.raises(ValueError, match="must be best_f1 or false_alarms:SHARE, with"):
-        parse_rule("pixel_rule", "conformal:0.05")
+@pytest.mark.parametrize(
+    "field, text",
+    [
+        ("pixel_rule", "conformal:0.05"),
+        ("pixel_rule", "normal:0.05"),
+        ("image_rule", "best_f1_1se"),
+    ],
+)
+def test_rules_of_images_alone_and_of_pixels_alone(field, text):
+    with pytest.raises(ValueError, match=f"`{field}` must be best_f1 or"):
+        parse_rule(field, text)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +184,40 @@ def test_conformal_keeps_its_promise(decimals, exact):
     assert (rejected / trials > 0.1 - 3 * deviation) == exact
 
 
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-np.asarray(logits, float)))
+
+
+def test_normal_limit_by_hand():
+    """Logits 0, 1, 2: mean 1, deviation 1, and Student's t of 2 degrees of freedom is 2.920."""
+    rule, good = Rule("normal", Fraction("0.05")), [False] * 3
+    threshold = image_threshold(rule, [*sigmoid([2, 0, 1]), 0.999], [*good, True])
+    assert threshold == pytest.approx(sigmoid(1 + 2.920 * math.sqrt(4 / 3)), abs=1e-5)
+
+
+def test_normal_keeps_its_promise_with_few_images():
+    rng, trials = np.random.default_rng(0), 2000
+    rule, good = Rule("normal", Fraction("0.1")), np.zeros(5, bool)
+    logits = rng.normal(2, 0.3, size=(trials, 6))
+    rejected = sum(new > image_threshold(rule, few, good) for *few, new in sigmoid(logits))
+    assert rejected / trials == pytest.approx(0.1, abs=3 * math.sqrt(0.1 * 0.9 / trials))
+
+
+@pytest.mark.parametrize("score", [0.0, np.float32(0.3), 1.0])
+def test_normal_of_equal_scores_is_that_score(score):
+    assert image_threshold(Rule("normal", Fraction("0.05")), [score] * 2, [False] * 2) == score
+
+
+def test_normal_of_the_surest_scores():
+    threshold = image_threshold(Rule("normal", Fraction("0.05")), [0, 1, 1], [False] * 3)
+    assert 0.5 < np.float32(threshold) < 1  # so that a defect can exceed it
+
+
+def test_normal_needs_probabilities():
+    with pytest.raises(ValueError, match=r"normal needs scores in \[0, 1\].*from 0\.5 to 7"):
+        image_threshold(Rule("normal", Fraction("0.05")), [0.5, 7], [False] * 2)
+
+
 @pytest.mark.parametrize(
     "rule, good, defective, message",
     [
@@ -180,6 +225,7 @@ def test_conformal_keeps_its_promise(decimals, exact):
         (Rule("false_alarms", Fraction("0.1")), 0, 5, "needs 1 good .*Received: 0"),
         (Rule("conformal", Fraction("0.05")), 18, 5, "0.05 needs 19 good .*: 18.*a larger ALPHA"),
         (Rule("conformal", Fraction("0.3")), 2, 0, "needs 3 good"),
+        (Rule("normal", Fraction("0.05")), 1, 1, "normal with 0.05 needs 2 good .*Received: 1"),
     ],
 )
 def test_too_few_images(rule, good, defective, message):
@@ -197,6 +243,32 @@ def test_too_few_pixels():
         pixel_threshold(BEST_F1, positive=histogram([]), negative=histogram([0.5]))
     with pytest.raises(ValueError, match=r"false_alarms with 0\.1 needs 1 good"):
         pixel_threshold(Rule("false_alarms", Fraction("0.1")), good=histogram([]))
+
+
+def counts_of_two_images(hits, positives):
+    """Those of 10 defect pixels each, below, around and above an even chance: 0.3 and 0.7."""
+    zone = np.searchsorted([0.3, 0.7], LOGIT_THRESHOLDS)
+    counts = np.stack([np.array(hits)[zone], np.array(positives)[zone]], axis=-1)
+    counts = np.insert(counts, 2, 10, axis=-1)
+    return np.swapaxes(counts, 0, 1)
+
+
+@pytest.mark.parametrize("alarms, even", [(3, True), (4, False)])
+def test_one_standard_error_by_hand(alarms, even):
+    """Above 0.7, F1 is (20 + 10) / (20 + 15) = 6 / 7, which misses 20 by 20 / 7, and 10 as much.
+
+    The standard error is sqrt(2 * 2 * (20 / 7)^2) / 35 = 0.163, and 0.694 is good enough. Around an
+    even chance, F1 is 28 / 40 = 0.700 or, with one alarm more, 28 / 41 = 0.683.
+    """
+    hits = [(10, 10), (9, 5), (10, 5)]
+    counts = counts_of_two_images(hits, [(30, 30), (9 + 3, 5 + alarms), (10, 5)])
+    threshold = nearest_to_even(counts, best_f1=30 / 35)
+    assert threshold == (0.5 if even else LOGIT_THRESHOLDS[LOGIT_THRESHOLDS > 0.7][0])
+
+
+def test_one_standard_error_of_one_image_is_zero():
+    counts = counts_of_two_images([(10, 10), (9, 9), (10, 5)], [(30, 30), (10, 12), (10, 5)])
+    assert nearest_to_even(counts[:1], best_f1=1.0) == pytest.approx(0.7, abs=0.02)
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf])

@@ -8,8 +8,15 @@ import numpy as np
 
 from zoo.metrics import decisions, segmentation
 from zoo.metrics.score_histogram import ScoreHistogram
+from zoo.one_standard_error import LOGIT_THRESHOLDS
 from zoo.samples import Sample, has_mask, is_defective
-from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
+from zoo.threshold_rules import (
+    Rule,
+    image_threshold,
+    parse_rule,
+    pixel_threshold,
+    require_probabilities,
+)
 
 # Names of splits that hold test images; "all" joins every split of a data set.
 _TEST_SPLITS = ("test", "all")
@@ -37,7 +44,7 @@ def calibrate(
       test_folds: which folds of the test split measure the weights; none given means all.
       pixel_rule: one of `threshold_rules.RULES["pixel_rule"]`.
       image_rule: one of `threshold_rules.RULES["image_rule"]`.
-      without_masks: the pixel threshold in place of best F1 where no defective image has a mask;
+      without_masks: the pixel threshold in place of one by F1 where no defective image has a mask;
         None refuses such images.
 
     Returns:
@@ -49,28 +56,38 @@ def calibrate(
 
     Raises:
       ValueError: the split holds test images, a rule is none, there are too few images for it, or
-        a score is no finite number.
+        a score is no finite number, or none in [0, 1] where a rule needs that.
     """
     refuse_test_split(split, test_split, folds, test_folds)
     by_pixel, by_image = parse_rule("pixel_rule", pixel_rule), parse_rule("image_rule", image_rule)
     positive, negative, good = ScoreHistogram(), ScoreHistogram(), ScoreHistogram()
-    scores, defective, masked = [], [], False
+    scores, defective, masked, counts = [], [], False, []
     for sample in samples:
         if not np.isfinite(sample.anomaly_map).all():
             raise ValueError(f"{sample.file_name}: the anomaly map must be finite.")
+        require_probabilities(by_pixel, sample.anomaly_map)
         scores.append(sample.score)
         defective.append(is_defective(sample))
         masked |= defective[-1] and has_mask(sample)
         mask, background = sample.mask, negative if defective[-1] else good
         positive.add(sample.anomaly_map[segmentation.is_defect(mask)])
         background.add(sample.anomaly_map[mask == 0])
+        if by_pixel.name == "best_f1_1se" and (mask != segmentation.IGNORE).any():
+            levels = segmentation.threshold_levels(sample.anomaly_map, LOGIT_THRESHOLDS)
+            counts.append(segmentation.level_counts(levels, mask, len(LOGIT_THRESHOLDS)))
     negative.merge(good)
 
     unknown = without_masks is not None and any(defective) and not masked
-    if unknown and by_pixel.name == "best_f1":
+    if unknown and by_pixel.needs_defects:
         by_pixel, threshold = Rule("unmasked"), float(without_masks)
     else:
-        threshold = pixel_threshold(by_pixel, positive=positive, negative=negative, good=good)
+        threshold = pixel_threshold(
+            by_pixel,
+            positive=positive,
+            negative=negative,
+            good=good,
+            counts=np.array(counts),
+        )
     score_threshold = image_threshold(by_image, scores, defective)
     table = decisions.image_decisions(scores, defective, score_threshold)
     found, alarms, good_alarms = (
@@ -165,11 +182,14 @@ def _words(by_pixel: Rule, by_image: Rule, num_good: int) -> str:
 def _rule_words(rule: Rule, num_good: int) -> str:
     if rule.name == "best_f1":
         return "best F1"
+    if rule.name == "best_f1_1se":
+        return "best F1 within one standard error, as near to an even chance as that allows"
     if rule.name == "unmasked":
         return "an even chance, since no defective image has a mask"
     if rule.name == "false_alarms":
         return f"false alarms of at most {float(100 * rule.share):g}%"
-    return f"conformal prediction with alpha = {float(rule.share):g}, n = {num_good} good images"
+    name = {"conformal": "conformal prediction", "normal": "the normal prediction limit"}[rule.name]
+    return f"{name} with alpha = {float(rule.share):g}, n = {num_good} good images"
 
 
 def _images(split, folds) -> str:

@@ -18,11 +18,8 @@ from zoo.metrics.boxes import BoxCounts
 from zoo.metrics.labels import label_scores
 from zoo.metrics.segmentation import IGNORE
 from zoo.metrics.threshold_overlap import ThresholdOverlap
+from zoo.one_standard_error import LOGIT_THRESHOLDS
 from zoo.samples import ANY_DEFECT, Sample, has_mask, is_defective
-
-# Probabilities that lie evenly as logits: a sigmoid crowds what it is sure of near 0 and 1.
-LOGIT_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-10, 10, 241)))
-
 
 NO_MASKS = "no defective image has a mask"
 

@@ -119,7 +119,7 @@ def _rules_of_good_images(recipe: Recipe) -> tuple[Rule, Rule]:
             f"{', '.join(LEARN_NORMAL)} does. Received: {recipe.module}"
         )
     rules = tuple(parse_rule(name, getattr(recipe, name)) for name in ("pixel_rule", "image_rule"))
-    if any(rule.name == "best_f1" for rule in rules):
+    if any(rule.needs_defects for rule in rules):
         raise ValueError(
             "Thresholds of a teacher must be chosen by good images alone: recipe fields "
             "`pixel_rule` and `image_rule` must not be best_f1."

@@ -121,13 +121,15 @@ class Recipe:
     )
     reduce_lr_factor: float = _field("factor by which the learning rate falls then", 0.5)
     pixel_rule: str = _field(
-        "how the pixel threshold is chosen on the validation folds: best_f1, or false_alarms:SHARE "
+        "how the pixel threshold is chosen on the validation folds: best_f1; best_f1_1se, the "
+        "nearest to 0.5 whose F1 is within one standard error of the best; or false_alarms:SHARE "
         "of the pixels of good images",
         "best_f1",
     )
     image_rule: str = _field(
         "how the image threshold is chosen there: best_f1, false_alarms:SHARE of the good images, "
-        "or conformal:ALPHA, which a new good image exceeds with that probability at most",
+        "conformal:ALPHA, which a new good image exceeds with that probability at most, or "
+        "normal:ALPHA, which it exceeds with that probability if logits are normal; two suffice",
         "best_f1",
     )
     weights: str = _field(

@@ -8,28 +8,41 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from zoo.metrics.score_histogram import ScoreHistogram
+from zoo.one_standard_error import nearest_to_even
 
 # What a rule may be, by the field of the recipe that names it.
 RULES = {
-    "pixel_rule": ("best_f1", "false_alarms:SHARE"),
-    "image_rule": ("best_f1", "false_alarms:SHARE", "conformal:ALPHA"),
+    "pixel_rule": ("best_f1", "best_f1_1se", "false_alarms:SHARE"),
+    "image_rule": ("best_f1", "false_alarms:SHARE", "conformal:ALPHA", "normal:ALPHA"),
 }
+_OF_DEFECTS = ("best_f1", "best_f1_1se")
+_OF_PROBABILITIES = ("best_f1_1se", "normal")
+# float32 knows no number between this and 1.
+_MOST = 1 - float(np.finfo(np.float32).epsneg)
 
 
 class Rule(NamedTuple):
     """A rule that was read from text.
 
     Attributes:
-      name: best_f1, the threshold of the best F1; false_alarms, the lowest one that at most a share
-        of the good validation pixels or images exceeds; conformal, the lowest one that a new good
-        image exceeds with a probability of at most alpha.
+      name: best_f1, the threshold of the best F1; best_f1_1se, the one nearest to an even chance of
+        those that are as good within one standard error; false_alarms, the lowest one that at most
+        a share of the good validation pixels or images exceeds; conformal, the lowest one that a
+        new good image exceeds with a probability of at most alpha; normal, the one that it exceeds
+        with that probability if the logits of scores are normally distributed.
       share: SHARE or ALPHA, exactly as written, since 0.29 * 100 is less than 29 in floats.
     """
 
     name: str
     share: Fraction | None = None
+
+    @property
+    def needs_defects(self) -> bool:
+        """Whether good images alone do not choose the threshold."""
+        return self.name in _OF_DEFECTS
 
 
 def parse_rule(field: str, text: str) -> Rule:
@@ -48,7 +61,7 @@ def parse_rule(field: str, text: str) -> Rule:
             return Rule(name)
         share = Fraction(number)
         known = name in [rule.partition(":")[0] for rule in RULES[field] if ":" in rule]
-        if known and 0 <= share < 1 and (share or name != "conformal"):
+        if known and 0 <= share < 1 and (share or name == "false_alarms"):
             return Rule(name, share)
     except (ValueError, ZeroDivisionError):
         pass  # no number: said below
@@ -60,20 +73,32 @@ def parse_rule(field: str, text: str) -> Rule:
 
 def require_images(rule: Rule, *, good: int, defective: int) -> None:
     """Raises ValueError where a rule needs more validation images than there are."""
-    if rule.name == "best_f1":
+    if rule.needs_defects:
         if not defective:
             raise ValueError(
-                "Rule best_f1 needs a defective validation image. Received none. Choose other "
+                f"Rule {rule.name} needs a defective validation image. Received none. Choose other "
                 "validation folds, or a rule of good images alone, such as false_alarms:0.01"
             )
         return
-    # The rank of the conformal threshold is at most `good` from here on.
-    needed = math.ceil(1 / rule.share - 1) if rule.name == "conformal" else 1
+    needed = 1
+    if rule.name == "conformal":  # its rank is at most `good` then
+        needed = math.ceil(1 / rule.share - 1)
+    elif rule.name == "normal":  # one score has no standard deviation
+        needed = 2
     if good < needed:
         raise ValueError(
             f"Rule {rule.name} with {float(rule.share):g} needs {needed} good validation images or "
             f"more. Received: {good}. Choose more images to validate on"
-            + (", or a larger ALPHA" if rule.name == "conformal" else "")
+            + (", a larger ALPHA, or the rule normal" if rule.name == "conformal" else "")
+        )
+
+
+def require_probabilities(rule: Rule, scores) -> None:
+    """Raises ValueError where a rule needs probabilities and a score is none."""
+    if rule.name in _OF_PROBABILITIES and not 0 <= np.min(scores) <= np.max(scores) <= 1:
+        raise ValueError(
+            f"Rule {rule.name} needs scores in [0, 1], which have logits. Received scores from "
+            f"{np.min(scores):g} to {np.max(scores):g}. Choose best_f1 or false_alarms:0.05"
         )
 
 
@@ -91,22 +116,29 @@ def image_threshold(rule: Rule, scores, defective) -> float:
       conformal: the ceil((n + 1) * (1 - ALPHA))-th lowest of n good scores, which a new good image
       exceeds with a probability of at most ALPHA, provided that it and the n are exchangeable.
       Source: Vovk et al., "Algorithmic learning in a random world", Springer 2005.
+      normal: the upper prediction limit for the score of one new good image, at the confidence
+      1 - ALPHA, of a normal distribution of logits. Source: Hahn and Meeker, "Statistical
+      intervals", Wiley 1991, a prediction interval for a single future observation.
 
     Raises:
-      ValueError: there are too few images for the rule, or a score is no finite number.
+      ValueError: there are too few images for the rule, or a score is no finite number, or none in
+        [0, 1] where the rule needs its logit.
     """
     scores, defective = np.asarray(scores, np.float64), np.asarray(defective, bool)
     if not np.isfinite(scores).all():
         raise ValueError(f"Argument `scores` must be finite. Received: {scores}")
     good = np.sort(scores[~defective])
     require_images(rule, good=len(good), defective=int(defective.sum()))
+    require_probabilities(rule, scores)
     if rule.name == "best_f1":
         values, bins = np.unique(scores, return_inverse=True)
         counts = (
             np.bincount(bins[kind], minlength=len(values)) for kind in (defective, ~defective)
         )
-        first = _best_f1(*counts)
+        first, _ = _best_f1(*counts)
         return _between(values[first - 1] if first else None, values[first])
+    if rule.name == "normal":
+        return _prediction_limit(good, float(rule.share))
     if rule.name == "false_alarms":
         rank = len(good) - math.floor(rule.share * len(good))
     else:
@@ -120,32 +152,38 @@ def pixel_threshold(
     positive: ScoreHistogram | None = None,
     negative: ScoreHistogram | None = None,
     good: ScoreHistogram | None = None,
+    counts: np.ndarray | None = None,
 ) -> float:
     """Chooses the threshold of pixel scores, as finely as the bins of the histograms are.
 
     Args:
       rule: a rule of `RULES["pixel_rule"]`.
-      positive: scores of the defect pixels of validation images, for best_f1.
-      negative: scores of all their other pixels, for best_f1.
+      positive: scores of the defect pixels of validation images, for best_f1 and best_f1_1se.
+      negative: scores of all their other pixels, for the same.
       good: scores of the pixels of good validation images, for false_alarms: other pixels of
         defective images are often near a defect, or are defects that nobody marked.
+      counts: of each image at some thresholds, for best_f1_1se; see `nearest_to_even`.
 
     Returns:
       best_f1: the middle between the two bins around the best F1, the lowest of equals.
+      best_f1_1se: see `nearest_to_even`; that of best_f1 where it knows none.
       false_alarms: the largest value of the lowest bin above which lie at most floor(SHARE * n) of
       the n good pixels.
 
     Raises:
       ValueError: there is no pixel of the kind that the rule needs.
     """
-    if rule.name == "best_f1":
+    if rule.needs_defects:
         if not positive.total:
             raise ValueError(
-                "Rule best_f1 needs a defect pixel in the validation images. Received none. Choose "
-                "other validation folds, or a rule of good images alone, such as false_alarms:0.001"
+                f"Rule {rule.name} needs a defect pixel in the validation images. Received none. "
+                "Choose other validation folds, or a rule of good images alone, such as "
+                "false_alarms:0.001"
             )
         bins = np.flatnonzero(positive.counts + negative.counts)
-        first = _best_f1(positive.counts[bins], negative.counts[bins])
+        first, f1 = _best_f1(positive.counts[bins], negative.counts[bins])
+        if rule.name == "best_f1_1se" and (near := nearest_to_even(counts, f1)) is not None:
+            return near
         below = positive.edge(int(bins[first - 1])) if first else None
         return _between(below, _lowest(positive, int(bins[first])))
     require_images(rule, good=good.total, defective=0)
@@ -155,10 +193,21 @@ def pixel_threshold(
     return good.edge(int(bins[np.searchsorted(up_to, good.total - allowed)]))
 
 
-def _best_f1(positive: np.ndarray, negative: np.ndarray) -> int:
-    """The index of the lowest score to call positive, from counts by increasing score."""
+def _best_f1(positive: np.ndarray, negative: np.ndarray) -> tuple[int, float]:
+    """The index of the lowest score to call positive, and its F1, from counts by score."""
     hits, alarms = (counts[::-1].cumsum()[::-1] for counts in (positive, negative))
-    return int(np.argmax(2 * hits / (hits + alarms + positive.sum())))
+    f1 = 2 * hits / (hits + alarms + positive.sum())
+    best = int(np.argmax(f1))
+    return best, float(f1[best])
+
+
+def _prediction_limit(scores: np.ndarray, alpha: float) -> float:
+    """What one more score exceeds with the probability alpha, of sorted scores in [0, 1]."""
+    if scores[0] == scores[-1]:
+        return float(scores[0])  # no rounded logit, which a score may exceed
+    logits = special.logit(np.clip(scores, 1 - _MOST, _MOST))
+    factor = special.stdtrit(len(logits) - 1, 1 - alpha) * math.sqrt(1 + 1 / len(logits))
+    return float(min(special.expit(logits.mean() + factor * logits.std(ddof=1)), _MOST))
 
 
 def _lowest(histogram: ScoreHistogram, index: int) -> float:
