@@ -17,6 +17,7 @@ from builders.fast_unet import fast_unet
 from builders.flex_unet import flex_unet
 from builders.micro_segmentor import micro_segmentor
 from builders.patch_core import patch_core
+from builders.super_simple_net import super_simple_net
 from builders.tiny_unet import tiny_unet
 from builders.transfusion import transfusion
 from builders.unet import unet
@@ -28,6 +29,7 @@ BUILDERS = {
     "flex_unet": flex_unet,
     "micro_segmentor": micro_segmentor,
     "patch_core": patch_core,
+    "super_simple_net": super_simple_net,
     "tiny_unet": tiny_unet,
     "transfusion": transfusion,
     "unet": unet,

@@ -1,13 +1,12 @@
 """PatchCore, which remembers what good surfaces look like and measures how far others are away."""
 
 import keras
-from keras import layers, ops
+from keras import ops
 
-from builders import backbones, blocks
+from builders import blocks
+from builders.frozen_features import NEIGHBOURHOOD, STRIDES, frozen_features
 from builders.memory_bank import MemoryBank
 
-STRIDES = (8, 16)
-NEIGHBOURHOOD = 3  # cells on a side
 BANK_SIZE = 4000
 LEAST_DISTANCE = 1e-6  # has a logarithm
 
@@ -56,30 +55,13 @@ def patch_core(
     Raises:
       ValueError: an argument is out of its range, or there are no such weights.
     """
-    if neighbourhood < 1 or neighbourhood % 2 == 0:
-        raise ValueError(
-            f"Argument `neighbourhood` must be an odd number from 1. Received: {neighbourhood}"
-        )
     if smoothing < 0:
         raise ValueError(f"Argument `smoothing` must be 0 or more. Received: {smoothing}")
-    encoder = backbones.features(backbone, tuple(strides), weights=weights)
-    encoder.trainable = False
 
-    # === Features ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    padded = blocks.pad_to_multiple(image, max(strides))
-    features = []
-    for stride, x in zip(strides, encoder(backbones.preprocess(backbone, padded))):
-        x = ops.cast(x, "float32")
-        if neighbourhood > 1:
-            pool = {"strides": 1, "padding": "same", "dtype": "float32"}
-            x = layers.AveragePooling2D(neighbourhood, name=f"mean{stride}", **pool)(x)
-        if stride > strides[0]:
-            factor = stride // strides[0]
-            x = blocks.BilinearUpsampling(factor, name=f"up{stride}", dtype="float32")(x)
-        features.append(x)
-    if len(features) > 1:
-        x = layers.Concatenate(name="features", dtype="float32")(features)
+    x = frozen_features(
+        image, backbone=backbone, weights=weights, strides=strides, neighbourhood=neighbourhood
+    )
 
     # === Distance to the bank ===
     bank = MemoryBank(bank_size, num_neighbours, name="memory_bank", dtype="float32")
