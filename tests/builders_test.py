@@ -20,6 +20,7 @@ PARAMETERS = {
     "fast_unet": 1_985_394,
     "flex_unet": 7_803_985,
     "micro_segmentor": 522_773,
+    "patch_core": 1_348_185,
     "tiny_unet": 1_850_305,
     "transfusion": 54_559_559,
     "unet": 7_768_353,
@@ -28,7 +29,7 @@ PARAMETERS = {
 # Where labels tell types apart, a mask has a channel for each label.
 CLASSES = {"vgg16_cam": "num_labels", "micro_segmentor": "num_labels"}
 # A defect of any type is all that it knows, and its published size takes a minute for a step.
-SMALL = {"transfusion": every_builder_test.SMALL["transfusion"]}
+SMALL = {name: every_builder_test.SMALL[name] for name in ("patch_core", "transfusion")}
 
 
 def random_image(*shape, seed=0):

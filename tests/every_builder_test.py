@@ -26,6 +26,7 @@ SMALL = {
         "num_classes": 1,
         "label_pooling": "defect",
     },
+    "patch_core": {"backbone": "MobileNetV3Small", "bank_size": 8, "num_neighbours": 3},
     "transfusion": {
         "base_filters": 32,
         "multipliers": [1, 2],
@@ -40,7 +41,7 @@ IMAGES = np.random.default_rng(0).random((2, 37, 41, 3)).astype(np.float32)
 
 
 def arguments(name):
-    few = {"tiny_unet": {"num_classes": 1}, "transfusion": {}, "vgg16_cam": {}}
+    few = {"tiny_unet": {"num_classes": 1}, "patch_core": {}, "transfusion": {}, "vgg16_cam": {}}
     classes = few.get(name, {"num_classes": 3})
     return {"image_shape": [None, None, 3], **classes, **SMALL[name]}
 

@@ -6,7 +6,12 @@ PROJECTED = 32  # dimensions in which vectors are compared while they are chosen
 
 
 def greedy_coreset(
-    vectors: np.ndarray, count: int, *, seed: int, known: np.ndarray | None = None
+    vectors: np.ndarray,
+    count: int,
+    *,
+    seed: int,
+    known: np.ndarray | None = None,
+    radius: float = 0.0,
 ) -> tuple[np.ndarray, float]:
     """Chooses vectors, each the farthest from those chosen before it.
 
@@ -18,6 +23,7 @@ def greedy_coreset(
       count: how many to choose; all, where there are no more.
       seed: of the projection and the first choice.
       known: float32 [K, D], vectors that are chosen already.
+      radius: no more are chosen once all lie this close.
 
     Returns:
       Which were chosen, int [N], and the largest distance, about, of any vector to its nearest
@@ -37,6 +43,8 @@ def greedy_coreset(
     chosen = []
     place = int(generator.integers(len(points))) if known is None else int(nearest.argmax())
     for _ in range(min(count, len(points))):
+        if nearest[place] <= radius**2:
+            break
         chosen.append(place)
         np.minimum(nearest, _squared(points, lengths, points[place]), out=nearest)
         nearest[place] = 0.0  # whatever rounding leaves

@@ -32,8 +32,9 @@ def read(directory) -> frozenset[str] | None:
 
 
 def differ(known: frozenset[str] | None, builder, recipe: Recipe) -> bool:
-    """Whether known images, where there are any, are others than a recipe learns from by now."""
-    return known is not None and known != frozenset(of_training(builder, recipe) or ())
+    """Whether a folder of images holds others by now than those that a run knows of it."""
+    current = of_training(builder, recipe)
+    return known is not None and current is not None and known != frozenset(current)
 
 
 def hashes(builder, split: str, folds: tuple[int, ...] | None) -> set[str]:
@@ -41,7 +42,10 @@ def hashes(builder, split: str, folds: tuple[int, ...] | None) -> set[str]:
     from zoo import datasets  # a run is loaded without it
 
     examples = datasets.read_examples(builder, split, folds=folds)
-    return {
-        hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()[:16]
-        for image in examples.map(lambda example: example["image"]).as_numpy_iterator()
-    }
+    images = examples.map(lambda example: example["image"]).as_numpy_iterator()
+    return set(map(hash_of, images))
+
+
+def hash_of(image) -> str:
+    """Of the pixels of an image uint8 [H, W, C]."""
+    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()[:16]

@@ -1,10 +1,11 @@
 """Calibrates and measures a model on a built data set, and writes the results."""
 
 import csv
+import itertools
 import json
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from absl import logging
 
@@ -36,6 +37,7 @@ def calibrate_predictor(
     pixel_rule: str | None = None,
     image_rule: str | None = None,
     watch: Callable[[samples.Sample], None] | None = None,
+    more: Iterable[samples.Sample] = (),
 ) -> dict:
     """Chooses the thresholds of a predictor; see `calibration.calibrate`.
 
@@ -45,6 +47,7 @@ def calibrate_predictor(
       split: None takes the recipe's validation folds.
       pixel_rule: None takes the recipe's, as with `image_rule`.
       watch: is shown every image once it is scored.
+      more: further scored images, which the weights do not know either.
 
     Raises:
       ValueError: the split holds test images, or too few images for a rule, or the model tells
@@ -54,7 +57,8 @@ def calibrate_predictor(
     recipe = Recipe.from_dict(predictor.recipe)
     folds = recipe.validation_folds if split is None else None
     split = split or recipe.train_split
-    scored = samples.predicted_samples(predictor, _batches(recipe, builder, split, folds))
+    batches = _batches(recipe, builder, split, folds)
+    scored = itertools.chain(samples.predicted_samples(predictor, batches), more)
     found = calibration.calibrate(
         scored if watch is None else _watched(scored, watch),
         split=split,

@@ -1,7 +1,7 @@
 """Fills the memory bank of PatchCore, in one pass over good images."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -55,7 +55,7 @@ def fill_bank(model: keras.Model, recipe: Recipe, builder) -> dict:
     share = -(-CANDIDATES // total)
     bar = progress.image_bar(total)
     found = []
-    for vectors in _vectors(model, recipe, builder, share):
+    for vectors in _vectors(model, recipe, lambda: _good_batches(recipe, builder), share):
         found.append(vectors)
         bar.add(1)
     candidates = np.concatenate(found)
@@ -92,26 +92,54 @@ def whitening(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return projection.astype(np.float32), (-mean @ projection).astype(np.float32)
 
 
-def _vectors(model, recipe, builder, share: int) -> Iterator[np.ndarray]:
-    """Features of each good image, float32 [N, C], at `share` random places at most."""
-    network = for_inference(features_of(model))
+def extend_bank(model: keras.Model, recipe: Recipe, images: list[np.ndarray]) -> np.ndarray:
+    """Chooses what a bank lacks of further good images.
+
+    Args:
+      model: of `patch_core`, with a bank that was filled.
+      recipe: that of its run; its seed and augmentation are used.
+      images: uint8 [H, W, C], as the network sees them.
+
+    Returns:
+      Whitened vectors float32 [N, C], as many as bring all places of the images as close to the
+      bank as those are that it was chosen from, and no more than the bank holds.
+    """
+    share = -(-CANDIDATES // (len(images) * recipe.epochs))
+    batches = [image[None] for image in images]
+    candidates = np.concatenate(list(_vectors(model, recipe, lambda: batches, share)))
+    bank = bank_of(model)
+    projection, offset, known, radius = bank.get_weights()
+    candidates = candidates @ projection + offset
+    chosen, _ = greedy_coreset(
+        candidates, bank.size, seed=recipe.seed, known=known, radius=float(radius)
+    )
+    return candidates[chosen]
+
+
+def _good_batches(recipe, builder) -> Iterator[np.ndarray]:
+    """Good images uint8 [B, H, W, C], one size at a time."""
     examples = anomaly_pipeline.good_examples(builder, recipe, recipe.training_folds)
-    batches = input_pipeline.same_size_batches(examples)
+    for batch in input_pipeline.same_size_batches(examples).as_numpy_iterator():
+        yield batch["image"]
+
+
+def _vectors(model, recipe, batches: Callable, share: int) -> Iterator[np.ndarray]:
+    """Features of each image, float32 [N, C], at `share` random places at most."""
+    network = for_inference(features_of(model))
     strengths = augment.strengths_of(recipe)
     count = 0
     for _ in range(recipe.epochs):
-        for batch in batches.as_numpy_iterator():
-            places = count + np.arange(len(batch["image"]))
-            count += len(places)
-            numbers = np.stack([_numbers(recipe.seed, place) for place in places])
-            images, masks = augment.augment(
-                batch["image"].astype(np.float32) / 255.0,
-                np.zeros((*batch["image"].shape[:3], 1), np.uint8),
-                numbers,
+        for images in batches():
+            places = count + np.arange(len(images))
+            count += len(images)
+            changed, masks = augment.augment(
+                images.astype(np.float32) / 255.0,
+                np.zeros((*images.shape[:3], 1), np.uint8),
+                np.stack([_numbers(recipe.seed, place) for place in places]),
                 symmetry=recipe.augmentation,
                 **strengths,
             )
-            features = network.predict_on_batch(images)
+            features = network.predict_on_batch(changed)
             for place, vectors, mask in zip(places, features, np.asarray(masks)[..., 0]):
                 inside = vectors[_cells(mask, vectors.shape[:2]) == 0]
                 order = np.random.default_rng([recipe.seed, place, 1]).permutation(len(inside))

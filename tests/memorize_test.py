@@ -1,0 +1,106 @@
+"""Filling a memory bank: which vectors are chosen, what is bounded, and equal seeds."""
+
+import json
+
+import numpy as np
+import pytest
+
+from builders import run_dir
+from builders.patch_core import bank_of
+from zoo import memorize, predictor
+from zoo.coreset import greedy_coreset
+from zoo.recipes import get_recipe
+from zoo.train import train
+
+MODULE = "patch_core/dagm_synthetic/class_1_small"
+SMALL = {"backbone": "MobileNetV3Small", "weights": None, "bank_size": 50}
+FEW = {"image_size": (64, 64), "test_split": "test[:16]"}  # images, and pixels of them
+
+
+def test_each_choice_is_the_farthest_from_those_before():
+    vectors = np.array([[0, 0], [1, 0], [10, 0], [10, 4], [0, 1]], np.float32)
+    chosen, radius = greedy_coreset(vectors, 2, seed=0, known=vectors[:1])
+    assert chosen.tolist() == [3, 2]  # 116**0.5 from the known one, then 10 from it and 4 from 3
+    assert radius == pytest.approx(1.0)
+
+
+def test_no_more_vectors_than_there_are():
+    vectors = np.random.default_rng(0).normal(size=(7, 40)).astype(np.float32)
+    chosen, radius = greedy_coreset(vectors, 20, seed=0)
+    assert sorted(chosen.tolist()) == list(range(7)) and radius == 0.0
+
+
+def test_equal_seeds_choose_alike():
+    vectors = np.random.default_rng(0).normal(size=(300, 50)).astype(np.float32)
+    first, again, other = (greedy_coreset(vectors, 9, seed=seed)[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert first.tolist() != other.tolist()
+
+
+def test_whitened_vectors_vary_alike_in_every_direction():
+    random = np.random.default_rng(0)
+    mixed = random.normal(size=(5000, 3)) @ [[9, 1, 0], [0, 0.1, 0], [0, 0, 2]]
+    vectors = (mixed + 5).astype(np.float32)
+    projection, offset = memorize.whitening(vectors)
+    white = vectors @ projection + offset
+    np.testing.assert_allclose(white.mean(axis=0), 0.0, atol=1e-3)
+    variances = np.linalg.eigvalsh(np.corrcoef(vectors.T))
+    expected = np.diag(variances / (variances + memorize.RIDGE))
+    np.testing.assert_allclose(white.T @ white / len(white), expected, atol=1e-3)
+
+
+def test_constant_vectors_can_be_whitened():
+    projection, offset = memorize.whitening(np.ones((4, 3), np.float32))
+    assert np.isfinite(projection).all() and np.isfinite(offset).all()
+
+
+@pytest.fixture(scope="module")
+def runs(data_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+
+    def run(name, **changes):
+        recipe = get_recipe(MODULE, builder_args=SMALL, **FEW, **changes)
+        return train(recipe, runs_dir=folder, data_dir=data_dir, run_name=name)
+
+    return run
+
+
+def test_a_run_of_good_images(runs):
+    run = runs("first")
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["good_images"] > 50
+    assert environment["candidates"] <= memorize.CANDIDATES + environment["good_images"]
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["image_auroc"] is not None and metrics["outliers"] is not None
+    assert "good images filled the memory in" in (run / "report.html").read_text()
+    assert "false alarms" in json.loads((run / "calibration.json").read_text())["source"]
+    found = predictor.load_predictor(str(run)).predict(np.zeros((1, 40, 61, 1), np.uint8))
+    assert found["mask"].shape == (1, 40, 61, 1) and 0 < found["score"][0] < 1
+
+
+def test_equal_seeds_fill_equal_banks(runs):
+    changes = {"augmentation": "d4", "rotation": 30.0, "epochs": 2}
+    first, again, other = (
+        bank_of(run_dir.load_model(runs(name, seed=seed, **changes))[0]).get_weights()
+        for name, seed in (("one", 3), ("two", 3), ("three", 4))
+    )
+    for one, two in zip(first, again):
+        np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(first[2], other[2])
+
+
+def test_memory_does_not_grow_with_the_number_of_images(runs, monkeypatch):
+    monkeypatch.setattr(memorize, "CANDIDATES", 200)
+    environment = json.loads((runs("few") / "environment.json").read_text())
+    assert 200 <= environment["candidates"] < 200 + environment["good_images"]
+
+
+def test_random_features_are_told(runs, caplog):
+    runs("random", seed=9)
+    assert "features say little" in caplog.text
+
+
+def test_cells_beyond_the_border_are_left_out():
+    mask = np.full((8, 6), 255, np.uint8)
+    mask[4:] = 0
+    assert memorize._cells(mask, (2, 3)).tolist() == [[255] * 3, [0] * 3]
