@@ -71,17 +71,10 @@ def test_other_text_is_refused(field, text):
         parse_rule(field, text)
 
 
-@pytest.mark.parametrize(
-    "field, text",
-    [
-        ("pixel_rule", "conformal:0.05"),
-        ("pixel_rule", "normal:0.05"),
-        ("image_rule", "best_f1_1se"),
-    ],
-)
-def test_rules_of_images_alone_and_of_pixels_alone(field, text):
-    with pytest.raises(ValueError, match=f"`{field}` must be best_f1 or"):
-        parse_rule(field, text)
+@pytest.mark.parametrize("text", ["conformal:0.05", "normal:0.05"])
+def test_rules_of_images_alone(text):
+    with pytest.raises(ValueError, match="or best_f1_1se or false_alarms:SHARE, with"):
+        parse_rule("pixel_rule", text)
 
 
 @pytest.mark.parametrize(
@@ -269,6 +262,20 @@ def test_one_standard_error_by_hand(alarms, even):
 def test_one_standard_error_of_one_image_is_zero():
     counts = counts_of_two_images([(10, 10), (9, 9), (10, 5)], [(30, 30), (10, 12), (10, 5)])
     assert nearest_to_even(counts[:1], best_f1=1.0) == pytest.approx(0.7, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "scores, expected",
+    [
+        ([0.1, 0.2, 0.6, 0.8], 0.5),  # where best_f1 takes the middle, 0.4
+        ([0.1, 0.6, 0.7, 0.8], 0.6),  # the lowest that still tells all apart
+        ([0.5001, 0.5002, 0.5003, 0.5004], 0.50025),  # none lies between them: as best_f1
+    ],
+)
+def test_one_standard_error_of_images_by_hand(scores, expected):
+    """A perfect F1 has no error."""
+    found = image_threshold(Rule("best_f1_1se"), scores, [False, False, True, True])
+    assert found == pytest.approx(expected, abs=0.02 if expected == 0.6 else 1e-6)
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf])

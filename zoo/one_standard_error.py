@@ -11,7 +11,7 @@ def nearest_to_even(counts: np.ndarray, best_f1: float) -> float | None:
 
     A few images leave the F1 nearly level over wide ranges of thresholds, and chance says where its
     highest point lies. A network that learnt probabilities has its own threshold, an even chance,
-    which is left only as far as the images demand it.
+    which is left only as far as the images demand it. Distances have no such threshold.
 
     Source: the one-standard-error rule of Breiman, Friedman, Olshen and Stone, "Classification and
     regression trees", 1984, section 3.4.3. F1 is a ratio of two sums over images, since the pixels
@@ -37,3 +37,15 @@ def nearest_to_even(counts: np.ndarray, best_f1: float) -> float | None:
     error = np.sqrt(len(counts) / freedom * (residuals**2).sum()) / total[best]
     within = LOGIT_THRESHOLDS[f1 >= best_f1 - error]
     return float(within[np.argmin(np.abs(within - 0.5))]) if within.size else None
+
+
+def image_counts(scores: np.ndarray, defective: np.ndarray) -> np.ndarray:
+    """Counts images as `nearest_to_even` wants it, each like one pixel: int [N, T, 3].
+
+    Args:
+      scores: float [N].
+      defective: bool [N].
+    """
+    found = scores[:, None] > LOGIT_THRESHOLDS
+    defect = np.broadcast_to(defective[:, None], found.shape)
+    return np.stack([found & defect, found, defect], axis=-1).astype(np.int64)

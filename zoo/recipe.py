@@ -127,9 +127,9 @@ class Recipe:
         "best_f1",
     )
     image_rule: str = _field(
-        "how the image threshold is chosen there: best_f1, false_alarms:SHARE of the good images, "
-        "conformal:ALPHA, which a new good image exceeds with that probability at most, or "
-        "normal:ALPHA, which it exceeds with that probability if logits are normal; two suffice",
+        "how the image threshold is chosen there: best_f1, best_f1_1se, false_alarms:SHARE of the "
+        "good images, conformal:ALPHA, which a new good image exceeds with that probability at "
+        "most, or normal:ALPHA, with that probability if logits are normal, from two images on",
         "best_f1",
     )
     weights: str = _field(

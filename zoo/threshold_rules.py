@@ -11,12 +11,18 @@ import numpy as np
 from scipy import special
 
 from zoo.metrics.score_histogram import ScoreHistogram
-from zoo.one_standard_error import nearest_to_even
+from zoo.one_standard_error import image_counts, nearest_to_even
 
 # What a rule may be, by the field of the recipe that names it.
 RULES = {
     "pixel_rule": ("best_f1", "best_f1_1se", "false_alarms:SHARE"),
-    "image_rule": ("best_f1", "false_alarms:SHARE", "conformal:ALPHA", "normal:ALPHA"),
+    "image_rule": (
+        "best_f1",
+        "best_f1_1se",
+        "false_alarms:SHARE",
+        "conformal:ALPHA",
+        "normal:ALPHA",
+    ),
 }
 _OF_DEFECTS = ("best_f1", "best_f1_1se")
 _OF_PROBABILITIES = ("best_f1_1se", "normal")
@@ -112,6 +118,7 @@ def image_threshold(rule: Rule, scores, defective) -> float:
 
     Returns:
       best_f1: the middle between the two scores around the best F1, the lowest of equals.
+      best_f1_1se: see `nearest_to_even`; that of best_f1 where it knows none.
       false_alarms: a good score, the lowest that at most floor(SHARE * n) of n good ones exceed.
       conformal: the ceil((n + 1) * (1 - ALPHA))-th lowest of n good scores, which a new good image
       exceeds with a probability of at most ALPHA, provided that it and the n are exchangeable.
@@ -130,12 +137,16 @@ def image_threshold(rule: Rule, scores, defective) -> float:
     good = np.sort(scores[~defective])
     require_images(rule, good=len(good), defective=int(defective.sum()))
     require_probabilities(rule, scores)
-    if rule.name == "best_f1":
+    if rule.needs_defects:
         values, bins = np.unique(scores, return_inverse=True)
         counts = (
             np.bincount(bins[kind], minlength=len(values)) for kind in (defective, ~defective)
         )
-        first, _ = _best_f1(*counts)
+        first, f1 = _best_f1(*counts)
+        if rule.name == "best_f1_1se":
+            near = nearest_to_even(image_counts(scores, defective), f1)
+            if near is not None:
+                return near
         return _between(values[first - 1] if first else None, values[first])
     if rule.name == "normal":
         return _prediction_limit(good, float(rule.share))
@@ -182,8 +193,10 @@ def pixel_threshold(
             )
         bins = np.flatnonzero(positive.counts + negative.counts)
         first, f1 = _best_f1(positive.counts[bins], negative.counts[bins])
-        if rule.name == "best_f1_1se" and (near := nearest_to_even(counts, f1)) is not None:
-            return near
+        if rule.name == "best_f1_1se":
+            near = nearest_to_even(counts, f1)
+            if near is not None:
+                return near
         below = positive.edge(int(bins[first - 1])) if first else None
         return _between(below, _lowest(positive, int(bins[first])))
     require_images(rule, good=good.total, defective=0)
