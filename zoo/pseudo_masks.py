@@ -122,7 +122,7 @@ def _rules_of_good_images(recipe: Recipe) -> tuple[Rule, Rule]:
     if any(rule.needs_defects for rule in rules):
         raise ValueError(
             "Thresholds of a teacher must be chosen by good images alone: recipe fields "
-            "`pixel_rule` and `image_rule` must not be best_f1."
+            "`pixel_rule` and `image_rule` must not be best_f1 or best_f1_1se."
         )
     return rules
 
