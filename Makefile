@@ -16,7 +16,7 @@ $(VENV)/installed: setup.cfg pyproject.toml tests/constraints.txt
 	touch $@
 
 $(VENV)/installed_test: $(VENV)/installed
-	$(PIP_INSTALL) '.[test,demo,export,notebook]'
+	$(PIP_INSTALL) '.[test,demo,export,lite,notebook]'
 	touch $@
 
 demo: $(VENV)/installed

