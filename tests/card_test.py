@@ -79,6 +79,20 @@ def test_licences_of_all_that_the_weights_know(model):
     assert "<!-- license: other -->" in text
 
 
+def test_weights_of_a_backbone(model):
+    assert "## Notice" not in render(model)
+    recipe = {**RECIPE, "builder": "vgg16_cam"}
+    small = {"image_shape": [64, 64, 1], "weights": "imagenet"}
+    published = {**recipe, "builder_args": {**small, "backbone": "EfficientNetLite0"}}
+    text = render(model, published)
+    assert "the weights know images of dagm2007/class_4, imagenet/EfficientNetLite0, lic" in text
+    assert "<!-- license: apache-2.0 -->" in text
+    assert "## Notice" in text and "tensorflow/tpu" in text and "LICENSE-2.0" in text
+    text = render(model, {**recipe, "builder_args": small})
+    assert "<!-- license: other -->" in text and "ImageNet: for research only" in text
+    assert "## Notice" not in text
+
+
 def test_textures_of_painted_defects(model):
     assert "Their textures" not in render(model)
     text = render(model, environment={"textures": "dtd:/home/me/dtd"})

