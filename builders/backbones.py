@@ -148,7 +148,8 @@ def rgb(image):
 def _application(name):
     if name not in NAMES:
         raise ValueError(
-            f"Argument `backbone` must be one of {', '.join(NAMES)}. Received: {name!r}"
+            f"Argument `encoder` or `backbone` must be one of {', '.join(NAMES)}. "
+            f"Received: {name!r}"
         )
     if name in efficientnet_lite.SIZES:
         return functools.partial(efficientnet_lite.efficientnet_lite, name)
@@ -200,14 +201,14 @@ def _last_of_stride(network, name, stride, *, narrow=False):
     found = [each for each in ends[0] if _height(each) == size and all(each in way for way in ends)]
     if not found:
         raise ValueError(
-            "Argument `backbone` must be a network whose features line up with the image. "
-            f"Received: {name!r}, with none of stride {stride} that hold all it goes on with"
+            "Argument `encoder` or `backbone` must be a network whose features line up with the "
+            f"image. Received: {name!r}, with none of stride {stride} that hold all it goes on with"
         )
     last = found[-1]
     if narrow:
         narrower = next(each for each in reversed(found) if not _widens(each))
         if narrower.output.shape[-1] < last.output.shape[-1]:
-            return narrower
+            last = narrower
     while following := [each for each in _layers_behind(last) if isinstance(each, _POINTWISE)]:
         last = following[0]
     return last
@@ -215,8 +216,9 @@ def _last_of_stride(network, name, stride, *, narrow=False):
 
 def _widens(layer) -> bool:
     """Whether a layer may be one of those by which a bottleneck widens its features."""
-    pointwise = isinstance(layer, layers.Conv2D) and layer.kernel_size == (1, 1)
-    return pointwise or isinstance(layer, _POINTWISE)
+    if isinstance(layer, layers.Conv2D) and layer.kernel_size == (1, 1):
+        return layer.filters > layer.input.shape[-1]
+    return isinstance(layer, _POINTWISE)
 
 
 def _dilation_for_stride(network, output_stride):

@@ -45,7 +45,7 @@ def deeplab_v3_plus(
       image_shape: (H, W, C) of the image; H and W may be None for any size. C is 1 or 3; grey
         images are repeated into three channels.
       num_classes: mask channels K; 1 means defect against good.
-      backbone: a name in `keras.applications`. For one mask channel and three separable rates,
+      backbone: one of `backbones.NAMES`. For one mask channel and three separable rates,
         MobileNetV2 gives 1,869,873 parameters, EfficientNetB0 2,326,168, ResNet50 26,788,273.
       weights: of the backbone: None for a random start, "imagenet", or the path of a file.
       output_stride: how much smaller the deep features are than the image: 8, 16 or 32.
