@@ -110,3 +110,8 @@ def heads_of(model: keras.Model) -> keras.Model:
         "score_logits": model.output["score_logits"],
     }
     return keras.Model(model.get_layer("adaptor").output, outputs)
+
+
+def set_statistics(model: keras.Model, mean, variance) -> None:
+    """Sets by what a model of `super_simple_net` standardises features: float [C] each."""
+    model.get_layer("standardize").set_weights([mean, variance])

@@ -151,14 +151,22 @@ def resize_images(image, size: tuple[int, int]) -> tf.Tensor:
     return tf.cast(tf.round(tf.image.resize(image, size, method="area")), tf.uint8)
 
 
+def read_labels(builder, split: str, folds: tuple[int, ...] | None = None) -> np.ndarray:
+    """Reads the label of each image, int64 [N], in the order they are stored, decoding none."""
+    decoders = tfds.decode.PartialDecoding({"label": True, "fold": True})
+    examples = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
+    labels = [
+        example["label"]
+        for example in examples.as_numpy_iterator()
+        if folds is None or example["fold"] in folds
+    ]
+    return np.array(labels, np.int64)
+
+
 def count_labels(builder, split: str, folds: tuple[int, ...] | None = None) -> np.ndarray:
     """Counts the images of each label, int64 [L], without decoding any."""
-    decoders = tfds.decode.PartialDecoding({"label": True, "fold": True})
-    counts = np.zeros(builder.info.features["label"].num_classes, np.int64)
-    for example in builder.as_dataset(split=split, decoders=decoders).as_numpy_iterator():
-        if folds is None or example["fold"] in folds:
-            counts[example["label"]] += 1
-    return counts
+    num_labels = builder.info.features["label"].num_classes
+    return np.bincount(read_labels(builder, split, folds), minlength=num_labels)
 
 
 def count_types(

@@ -6,13 +6,24 @@ from typing import NamedTuple
 import keras
 from absl import logging
 
-from zoo import anomaly_pipeline, denoising, input_pipeline, objectives
+from builders.frozen_features import STRIDES
+from builders.super_simple_net import encoder_of, set_statistics
+from zoo import (
+    anomaly_pipeline,
+    denoising,
+    feature_batches,
+    feature_cache,
+    feature_learning,
+    input_pipeline,
+    objectives,
+)
 from zoo.recipe import Recipe
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
 from zoo.threshold_rules import parse_rule
 
 LEARN_NORMAL = ("patch_core", "transfusion")  # builders whose models learn from good images alone
 MEMORIZE = ("patch_core",)  # those that remember them, and have nothing to train
+LEARN_FEATURES = ("super_simple_net",)  # of heads on a frozen network, by what the data has
 FEW_IMAGES = 20  # good validation images; of fewer, a twentieth of false alarms is less than one
 # What says nothing to those models, and what such a field must be.
 _OF_MASKS = {
@@ -57,6 +68,8 @@ def task_of(model: keras.Model, recipe: Recipe, builder, validation) -> Task:
     """
     if recipe.builder in LEARN_NORMAL:
         return _good_images(model, recipe, builder)
+    if recipe.builder in LEARN_FEATURES:
+        return _features(model, recipe, builder)
     outputs = objectives.learning_outputs(model, recipe)
     return Task(
         learner=objectives.learner(model, outputs),
@@ -128,6 +141,26 @@ def _good_images(model, recipe, builder):
         ),
         monitor="val_loss",
         facts={"textures": textures.source},
+    )
+
+
+def _features(model, recipe, builder):
+    encoder = encoder_of(model)
+    stride = recipe.builder_args.get("strides", STRIDES)[0]
+    train, validation = (
+        feature_cache.read_features(encoder, stride, builder, recipe, folds, changed=changed)
+        for folds, changed in ((recipe.training_folds, True), (recipe.validation_folds, False))
+    )
+    set_statistics(model, *feature_cache.statistics(train))
+    return Task(
+        learner=feature_learning.FeatureLearning(model),
+        objective={},
+        training_batches=lambda first_epoch: feature_batches.training_batches(
+            train, recipe, first_epoch
+        ),
+        validation_batches=feature_batches.validation_batches(validation, recipe),
+        monitor=feature_learning.MONITOR,
+        facts={"supervision": feature_cache.supervision(train)},
     )
 
 

@@ -27,6 +27,7 @@ from zoo import (
     progress,
     recipe_checks,
     starting_weights,
+    supervision,
     tasks,
 )
 from zoo.calibration import refuse_test_split
@@ -89,7 +90,7 @@ def train(
         manual_dir=manual_dir,
         skip_broken_images=skip_broken_images,
     )
-    recipe = with_class_names(recipe, builder)
+    recipe = supervision.completed(with_class_names(recipe, builder), builder)
     known = known_images.of_training(builder, recipe)
     if run.exists():
         _check_same(run, recipe, known)

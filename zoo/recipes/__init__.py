@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 
 from zoo.recipe import Recipe
-from zoo.recipes import anomaly, cam, dagm, defect_types, memory
+from zoo.recipes import anomaly, cam, dagm, defect_types, memory, super_simple_net
 
 # Recipes of each module: handle -> recipe name -> what differs from the defaults of `Recipe`.
 RECIPES: dict[str, dict[str, dict]] = {
@@ -16,6 +16,7 @@ RECIPES: dict[str, dict[str, dict]] = {
     **cam.RECIPES,
     **anomaly.RECIPES,
     **memory.RECIPES,
+    **super_simple_net.RECIPES,
 }
 
 

@@ -1,0 +1,51 @@
+"""What the data know of defects, and what follows for a recipe that learns from whatever it is."""
+
+import dataclasses
+
+from absl import logging
+
+from zoo import datasets, tasks
+from zoo.recipe import Recipe
+
+# What such a model does not ask for: it has losses of its own, of whole images.
+_MUST = {"loss": None, "crop_size": None, "defective_only": False}
+# In place of the best F1 where there is no defect to reckon it of.
+_GOOD_RULES = {"pixel_rule": "false_alarms:0.001", "image_rule": "false_alarms:0.05"}
+
+
+def completed(recipe: Recipe, builder) -> Recipe:
+    """Fits a recipe to what the validation images of its data know of defects.
+
+    Without a defective one the best F1 cannot choose a threshold, and the false alarms do; without
+    a mask of one the last weights are kept, since nothing says which are best.
+
+    Args:
+      recipe: what is trained; those of other builders stay as they are.
+      builder: a built data set.
+
+    Raises:
+      ValueError: a field says what such a model cannot do.
+    """
+    if recipe.builder not in tasks.LEARN_FEATURES:
+        return recipe
+    for name, must in _MUST.items():
+        if getattr(recipe, name) != must:
+            raise ValueError(
+                f"Recipe field `{name}` must be {must} where {recipe.builder} learns from features "
+                f"of whole images. Received: {getattr(recipe, name)}"
+            )
+    where = builder, recipe.train_split, recipe.validation_folds
+    changes = {}
+    if not datasets.count_labels(*where)[1:].any():
+        changes = {
+            name: rule for name, rule in _GOOD_RULES.items() if getattr(recipe, name) == "best_f1"
+        }
+    if not datasets.count_types(*where, mask_feature=recipe.mask_feature)[1:].any():
+        if recipe.weights != "last":
+            changes["weights"] = "last"
+    if changes:
+        logging.info(
+            "The validation folds lack defects or their masks, so %s.",
+            ", ".join(f"{name} is {value}" for name, value in changes.items()),
+        )
+    return dataclasses.replace(recipe, **changes)
