@@ -38,8 +38,8 @@ def frozen_features(
     encoder.trainable = False
     padded = blocks.pad_to_multiple(image, max(strides))
     features = []
-    for stride, x in zip(strides, encoder(backbones.preprocess(backbone, padded))):
-        x = ops.cast(x, "float32")
+    for stride, found in zip(strides, encoder(backbones.preprocess(backbone, padded))):
+        x = ops.cast(found, "float32")
         if neighbourhood > 1:
             pool = {"strides": 1, "padding": "same", "dtype": "float32"}
             x = layers.AveragePooling2D(neighbourhood, name=f"mean{stride}", **pool)(x)

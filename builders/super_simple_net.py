@@ -9,6 +9,8 @@ from builders.frozen_features import NEIGHBOURHOOD, STRIDES, frozen_features
 MASK_FILTERS = 128
 SCORE_FILTERS = 32
 SCORE_KERNEL = 5
+SCORE_POOL = 2  # cells on a side that the head of scores sees as one
+MAP_STRIDE = 2
 VARIANCE_EPSILON = 1e-6  # of a channel that never changes
 
 
@@ -21,15 +23,17 @@ def super_simple_net(
     neighbourhood: int = NEIGHBOURHOOD,
     mask_filters: int = MASK_FILTERS,
     score_filters: int = SCORE_FILTERS,
+    map_stride: int = MAP_STRIDE,
     smoothing: float = 0.0,
 ) -> keras.Model:
     """Builds SuperSimpleNet: frozen features of photographs, and two small heads that learn.
 
     Source: Rolih et al., "SuperSimpleNet", arXiv:2408.03143, and "No Label Left Behind",
     arXiv:2508.19060. Deliberate differences: features are standardised, so that noise has one
-    strength for all channels, and the adaptor leaves them as they are at first; the map has the
-    smallest stride of the features, not half of it; the heads are narrower, for a plain CPU; images
-    have any size.
+    strength for all channels, and the adaptor leaves them as they are at first; they are not
+    enlarged to half their smallest stride, but the head of masks tells the places in a cell apart;
+    the heads are narrower, and that of scores sees four cells as one, for a plain CPU; the map is
+    not blurred unless `smoothing` says so; images have any size.
 
     Args:
       image_shape: (H, W, C) of the image; H and W may be None for any size. C is 1 or 3; grey
@@ -37,10 +41,11 @@ def super_simple_net(
       backbone: one of `backbones.NAMES`.
       weights: of the backbone: "imagenet", the path of a file, or None for a random start, whose
         features say little.
-      strides: of the features, 2, 4, 8, 16 or 32, from the smallest, which is that of the map.
+      strides: of the features, 2, 4, 8, 16 or 32, from the smallest, which is that of the heads.
       neighbourhood: cells on a side of what features are averaged over, an odd number.
       mask_filters: channels of the head of masks.
       score_filters: channels of the head of scores.
+      map_stride: of the map, 1 or an even number that divides the smallest of the features.
       smoothing: standard deviation of a blur of the map, in its cells; 0 for none.
 
     Returns:
@@ -52,6 +57,11 @@ def super_simple_net(
     """
     if smoothing < 0:
         raise ValueError(f"Argument `smoothing` must be 0 or more. Received: {smoothing}")
+    if strides[0] % map_stride or (map_stride % 2 and map_stride > 1):
+        raise ValueError(
+            "Argument `map_stride` must be 1 or an even number that divides the smallest of the "
+            f"strides, {strides[0]}. Received: {map_stride}"
+        )
 
     image = keras.Input(image_shape, name="image", dtype="float32")
     x = frozen_features(
@@ -64,9 +74,15 @@ def super_simple_net(
     x = layers.Conv2D(x.shape[-1], 1, kernel_initializer=_identity, name="adaptor")(x)
 
     # === Heads ===
+    split = strides[0] // map_stride  # cells of the map on a side of one of the features
     cells = blocks.conv_norm_relu(x, mask_filters, "mask_conv", kernel_size=1)
-    cells = layers.Conv2D(1, 1, name="cell_logits", dtype="float32")(cells)
-    x = layers.Concatenate(name="score_concat")([x, cells])
+    cells = layers.Conv2DTranspose(1, split, strides=split, name="cell_logits", dtype="float32")(
+        cells
+    )
+    whole = {"padding": "same", "dtype": "float32"}
+    x = layers.AveragePooling2D(SCORE_POOL, name="score_mean", **whole)(x)
+    highest = layers.MaxPooling2D(SCORE_POOL * split, name="score_highest", **whole)(cells)
+    x = layers.Concatenate(name="score_concat")([x, highest])
     x = blocks.conv_norm_relu(x, score_filters, "score_conv", kernel_size=SCORE_KERNEL)
     pooled = [pool(each, axis=(1, 2)) for each in (x, cells) for pool in (ops.max, ops.mean)]
     x = layers.Concatenate(name="score_pool", dtype="float32")(pooled)
@@ -76,8 +92,8 @@ def super_simple_net(
     logits = cells
     if smoothing:
         logits = blocks.GaussianBlur(smoothing, name="blur", dtype="float32")(logits)
-    if strides[0] > 1:
-        logits = blocks.BilinearUpsampling(strides[0], name="up_map", dtype="float32")(logits)
+    if map_stride > 1:
+        logits = blocks.BilinearUpsampling(map_stride, name="up_map", dtype="float32")(logits)
     logits = blocks.crop_like(logits, image)
     outputs = {
         "mask_logits": logits,
@@ -103,13 +119,21 @@ def adaptor_of(model: keras.Model) -> keras.Model:
 
 
 def heads_of(model: keras.Model) -> keras.Model:
-    """The rest but the map's enlargement: from adapted features to `cell_logits` [B, h, w, 1] and
-    `score_logits` [B]."""
+    """The rest but the map's enlargement: from adapted features to a dict of `cell_logits`.
+
+    They are [B, k h, k w, 1], and with them are `score_logits` [B].
+    """
     outputs = {
         "cell_logits": model.get_layer("cell_logits").output,
         "score_logits": model.output["score_logits"],
     }
     return keras.Model(model.get_layer("adaptor").output, outputs)
+
+
+def strides_of(model: keras.Model) -> tuple[int, int]:
+    """The stride of the features of a model of `super_simple_net`, and that of `cell_logits`."""
+    of_map = next((layer.factor for layer in model.layers if layer.name == "up_map"), 1)
+    return of_map * model.get_layer("cell_logits").strides[0], of_map
 
 
 def set_statistics(model: keras.Model, mean, variance) -> None:

@@ -72,21 +72,23 @@ def _streams(features, recipe) -> list[tuple[np.ndarray, int]]:
 
 
 def _batches(features, numbers, draw, seed, batch_size=None):
-    size = features.masks.shape[1:]
+    size, map_size = features.foregrounds.shape[1:], features.masks.shape[1:]
+    split = map_size[0] // size[0]
 
     def batch(number):
         chosen, noisy = draw(int(number))
         generator = np.random.default_rng([seed, int(number), _SHAPES])
-        free = (features.masks[chosen] == 0) & features.foregrounds[chosen]
+        masks = features.masks[chosen]
+        good = (masks == 0).reshape(len(chosen), size[0], split, size[1], split).all(axis=(2, 4))
+        noise = good & features.foregrounds[chosen] & noisy[:, None, None]
         for place in np.flatnonzero(noisy):
             field = perlin_field(generator, size, random_cells(generator, size))
-            free[place] &= field > NOISE_LEVEL
-        noise = free & noisy[:, None, None]
-        masks = np.where(noise, 1, features.masks[chosen]).astype(np.uint8)
+            noise[place] &= field > NOISE_LEVEL
+        masks[noise.repeat(split, axis=1).repeat(split, axis=2)] = 1
         labels = features.labels[chosen] | noise.any(axis=(1, 2))
         return features.values[chosen], noise, masks, labels.astype(np.float32)
 
-    shapes = features.values.shape[1:], size, size, ()
+    shapes = features.values.shape[1:], size, map_size, ()
     kinds = [tf.float16, tf.bool, tf.uint8, tf.float32]
 
     def pair(number):

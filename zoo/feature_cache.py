@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from builders.inference import for_inference
+from builders.super_simple_net import encoder_of, strides_of
 from tfds_datasets.shrink import shrink_mask
 from zoo import augment, datasets, input_pipeline
 from zoo.metrics.segmentation import IGNORE, is_defect
@@ -27,8 +28,8 @@ class Features(NamedTuple):
 
     Attributes:
       values: float16 [N, h, w, C].
-      masks: uint8 [N, h, w], 1 where a cell has a defect, 0 where it is good, 255 where nobody
-        knows.
+      masks: uint8 [N, k h, k w], 1 where a cell of the map has a defect, 0 where it is good, 255
+        where nobody knows.
       foregrounds: bool [N, h, w], where a defect may lie.
       labels: uint8 [N], 1 for defective.
     """
@@ -40,19 +41,12 @@ class Features(NamedTuple):
 
 
 def read_features(
-    encoder: keras.Model,
-    stride: int,
-    builder,
-    recipe: Recipe,
-    folds: tuple[int, ...],
-    *,
-    changed: bool = False,
+    model: keras.Model, builder, recipe: Recipe, folds: tuple[int, ...], *, changed: bool = False
 ) -> Features:
     """Computes the features of the images of some folds of the split to learn from.
 
     Args:
-      encoder: from images [B, H, W, C] to features [B, h, w, D].
-      stride: pixels on a side of their cells.
+      model: of `super_simple_net`.
       builder: a built data set.
       recipe: its data, size, foreground, seed and augmentation fields are used.
       folds: which folds.
@@ -71,8 +65,10 @@ def read_features(
         )
     examples = datasets.read_folds(builder, recipe, folds)
     size = recipe.image_size or _size(examples, recipe.dataset)
+    encoder, (stride, map_stride) = encoder_of(model), strides_of(model)
     *_, channels = encoder.input.shape
     _, *cells, depth = encoder.compute_output_shape((1, *size, channels))
+    split = stride // map_stride
     room = CACHE_BYTES // (np.dtype(np.float16).itemsize * cells[0] * cells[1] * depth)
     kept = _kept(labels > 0, room, recipe.seed)
     count = int(kept.sum())
@@ -83,7 +79,7 @@ def read_features(
     total = copies * count
     found = Features(
         np.empty((total, *cells, depth), np.float16),
-        np.empty((total, *cells), np.uint8),
+        np.empty((total, *(split * n for n in cells)), np.uint8),
         np.empty((total, *cells), bool),
         np.empty(total, np.uint8),
     )
@@ -101,7 +97,7 @@ def read_features(
                 images, changed_truth = _changed(images, truth, recipe, place)
             part = slice(place, place + len(truth))
             found.values[part] = encode(images)
-            for array, values in zip(found[1:], _cells(changed_truth, batch, cells, stride)):
+            for array, values in zip(found[1:], _cells(changed_truth, batch, cells, stride, split)):
                 array[part] = values
         start += len(truth)
     logging.info(
@@ -185,14 +181,17 @@ def _changed(images, truth, recipe, place: int):
     return images, truth.numpy()
 
 
-def _cells(truth, batch, cells, stride: int):
+def _cells(truth, batch, cells, stride: int, split: int):
     """Masks, foregrounds and labels of images, by cells; of what padding adds nobody knows."""
     missing = [n * stride - side for n, side in zip(cells, truth.shape[1:3])]
     ends = [(0, 0), *((n // 2, n - n // 2) for n in missing), (0, 0)]
     truth = np.pad(truth, ends, constant_values=IGNORE)
     masks, foregrounds = (
-        np.stack([shrink_mask(np.ascontiguousarray(each), cells)[..., 0] for each in part])
-        for part in (truth[..., :1], truth[..., 1:])
+        np.stack([shrink_mask(np.ascontiguousarray(each), size)[..., 0] for each in part])
+        for part, size in (
+            (truth[..., :1], [split * n for n in cells]),
+            (truth[..., 1:], cells),
+        )
     )
     # A change may have moved a marked defect out of the image.
     marked = is_defect(batch["mask"]).any(axis=(1, 2, 3))

@@ -40,9 +40,9 @@ def completed(recipe: Recipe, builder) -> Recipe:
         changes = {
             name: rule for name, rule in _GOOD_RULES.items() if getattr(recipe, name) == "best_f1"
         }
-    if not datasets.count_types(*where, mask_feature=recipe.mask_feature)[1:].any():
-        if recipe.weights != "last":
-            changes["weights"] = "last"
+    marked = datasets.count_types(*where, mask_feature=recipe.mask_feature)[1:].any()
+    if recipe.weights == "best" and not marked:
+        changes["weights"] = "last"
     if changes:
         logging.info(
             "The validation folds lack defects or their masks, so %s.",

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import keras
 from absl import logging
 
-from builders.frozen_features import STRIDES
-from builders.super_simple_net import encoder_of, set_statistics
+from builders.super_simple_net import set_statistics
 from zoo import (
     anomaly_pipeline,
     denoising,
@@ -145,10 +144,8 @@ def _good_images(model, recipe, builder):
 
 
 def _features(model, recipe, builder):
-    encoder = encoder_of(model)
-    stride = recipe.builder_args.get("strides", STRIDES)[0]
     train, validation = (
-        feature_cache.read_features(encoder, stride, builder, recipe, folds, changed=changed)
+        feature_cache.read_features(model, builder, recipe, folds, changed=changed)
         for folds, changed in ((recipe.training_folds, True), (recipe.validation_folds, False))
     )
     set_statistics(model, *feature_cache.statistics(train))
