@@ -64,7 +64,9 @@ def patch_core(
     )
 
     # === Distance to the bank ===
-    bank = MemoryBank(bank_size, num_neighbours, name="memory_bank", dtype="float32")
+    bank = MemoryBank(
+        bank_size, num_neighbours, name="memory_bank", dtype="float32", trainable=False
+    )
     distance, *score = bank(x)
 
     # === Map ===

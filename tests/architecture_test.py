@@ -16,6 +16,8 @@ MAY_USE_TENSORFLOW = {
     "zoo/__init__.py",
     "zoo/anomaly_pipeline.py",
     "zoo/datasets.py",
+    "zoo/feature_batches.py",
+    "zoo/feature_cache.py",
     "zoo/input_pipeline.py",
     "zoo/module_import.py",
     "zoo/nvidia_checkpoint.py",

@@ -27,6 +27,7 @@ SMALL = {
         "label_pooling": "defect",
     },
     "patch_core": {"backbone": "MobileNetV3Small", "bank_size": 8, "num_neighbours": 3},
+    "super_simple_net": {"mask_filters": 2, "score_filters": 2},
     "transfusion": {
         "base_filters": 32,
         "multipliers": [1, 2],
@@ -37,11 +38,13 @@ SMALL = {
     },
     "vgg16_cam": {"backbone": "MobileNetV3Small", "num_labels": 3},
 }
+# Builders without the argument `num_classes`.
+TELL_NO_TYPES = ("patch_core", "super_simple_net", "transfusion", "vgg16_cam")
 IMAGES = np.random.default_rng(0).random((2, 37, 41, 3)).astype(np.float32)
 
 
 def arguments(name):
-    few = {"tiny_unet": {"num_classes": 1}, "patch_core": {}, "transfusion": {}, "vgg16_cam": {}}
+    few = {"tiny_unet": {"num_classes": 1}, **dict.fromkeys(TELL_NO_TYPES, {})}
     classes = few.get(name, {"num_classes": 3})
     return {"image_shape": [None, None, 3], **classes, **SMALL[name]}
 
