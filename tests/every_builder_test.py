@@ -44,7 +44,7 @@ IMAGES = np.random.default_rng(0).random((2, 37, 41, 3)).astype(np.float32)
 
 
 def arguments(name):
-    few = {"tiny_unet": {"num_classes": 1}, **dict.fromkeys(TELL_NO_TYPES, {})}
+    few = {"tiny_unet": {"num_classes": 1}, **{key: {} for key in TELL_NO_TYPES}}
     classes = few.get(name, {"num_classes": 3})
     return {"image_shape": [None, None, 3], **classes, **SMALL[name]}
 
