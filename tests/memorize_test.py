@@ -73,7 +73,7 @@ def test_a_run_of_good_images(runs):
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["image_auroc"] is not None and metrics["outliers"] is not None
     assert "good images filled the memory in" in (run / "report.html").read_text()
-    assert "false alarms" in json.loads((run / "calibration.json").read_text())["source"]
+    assert "good images" in json.loads((run / "calibration.json").read_text())["source"]
     found = predictor.load_predictor(str(run)).predict(np.zeros((1, 40, 61, 1), np.uint8))
     assert found["mask"].shape == (1, 40, 61, 1) and 0 < found["score"][0] < 1
 

@@ -9,7 +9,9 @@ _DEFAULT = {
     "augmentation": "identity",
     "loss": None,
     "pixel_rule": "false_alarms:0.001",
-    "image_rule": "false_alarms:0.05",
+    # Of all rules that ten good images can choose a threshold by, the one that comes nearest to
+    # rejecting a twentieth of others, on six sets of images.
+    "image_rule": "normal:0.05",
     "weights": "last",
     "early_stopping_patience": None,
     "reduce_lr_patience": None,
