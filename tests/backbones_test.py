@@ -27,7 +27,7 @@ def same_weights(one, other):
 @pytest.mark.parametrize(
     "name, place",
     # Where a kernel of stride 2 stands: ResNet strides by 1x1, MobileNet by 3x3 padded behind.
-    [("ResNet50", 0), ("MobileNet", 1)],
+    [("ResNet50", 0), ("MobileNet", 1), ("EfficientNetLite0", 1)],
 )
 def test_dilated_features_are_the_strided_ones_and_those_between(name, place, monkeypatch):
     monkeypatch.setattr(backbones, "_KEEP_LAST_STAGE", (name,))
@@ -64,6 +64,7 @@ def test_dilated_features_are_the_strided_ones_and_those_between(name, place, mo
         ("MobileNetV2", (144, 576)),
         ("EfficientNetB0", (144, 672)),
         ("EfficientNetV2B0", (32, 672)),
+        ("EfficientNetLite0", (144, 672)),
         ("VGG16", (256, 512)),
         ("MobileNetV3Small", (72, 288)),
         ("MobileNetV3Large", (72, 672)),
