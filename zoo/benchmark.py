@@ -111,7 +111,7 @@ def _keras_steps(recipe, policy, image, mask):
         model = builders.build(recipe.builder, **recipe.builder_args)
         view = for_inference(model)
     inference = {"inference": lambda: view.predict_on_batch(image)}
-    if recipe.builder in tasks.LEARN_NORMAL:  # they paint what they learn from
+    if recipe.builder in tasks.LEARN_NORMAL + tasks.LEARN_FEATURES:  # not from images as they are
         return inference
     outputs = objectives.learning_outputs(model, recipe)
     learner = objectives.learner(model, outputs)

@@ -20,7 +20,6 @@ CACHE_BYTES = 2 * 2**30  # of features in memory
 COPIES = 1024  # that few images become in all, themselves among them
 MOST_COPIES = 16  # of an image
 ENCODED_PIXELS = 2**20  # of a batch of the frozen network
-_CHANGES, _KEPT = 5, 6  # tell these draws from others by the same seed
 
 
 class Features(NamedTuple):
@@ -140,7 +139,7 @@ def _size(examples, dataset):
 
 def _kept(defective, room: int, seed: int) -> np.ndarray:
     """Which images are taken, bool [N], where there is room for so many: all defective ones."""
-    order = np.random.default_rng([seed, 0, _KEPT]).permutation(len(defective))
+    order = np.random.default_rng(seed).permutation(len(defective))
     order = order[np.argsort(~defective[order], kind="stable")]
     kept = np.zeros(len(defective), bool)
     kept[order[: max(room, 1)]] = True
@@ -169,8 +168,8 @@ def _truth(batch, recipe) -> np.ndarray:
 
 def _changed(images, truth, recipe, place: int):
     """Changes images and what is known of them by the recipe's augmentation."""
-    seed = [recipe.seed + _CHANGES * 2**20, place]
-    numbers = tf.random.stateless_uniform((len(images), augment.NUM_NUMBERS), seed)
+    shape = (len(images), augment.NUM_NUMBERS)
+    numbers = tf.random.stateless_uniform(shape, [recipe.seed, place])
     images, truth = augment.augment(
         images,
         tf.constant(truth),

@@ -71,7 +71,8 @@ def _check_rules(recipe, builder):
 
 def _check_foregrounds(recipe, builder):
     """Raises where a folder of foregrounds has none of the images to learn from."""
-    if recipe.foreground_dir is not None and recipe.builder in tasks.LEARN_NORMAL:
+    with_foregrounds = tasks.LEARN_NORMAL + tasks.LEARN_FEATURES
+    if recipe.foreground_dir is not None and recipe.builder in with_foregrounds:
         folds = recipe.training_folds + recipe.validation_folds
         names = datasets.file_names(builder, recipe.train_split, folds)
         require_own_masks(recipe.foreground_dir, names)

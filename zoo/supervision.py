@@ -7,7 +7,7 @@ from absl import logging
 from zoo import datasets, tasks
 from zoo.recipe import Recipe
 
-# What such a model does not ask for: it has losses of its own, of whole images.
+# It has losses of its own, of whole images.
 _MUST = {"loss": None, "crop_size": None, "defective_only": False}
 # In place of the best F1 where there is no defect to reckon it of.
 _GOOD_RULES = {"pixel_rule": "false_alarms:0.001", "image_rule": "false_alarms:0.05"}
@@ -34,6 +34,12 @@ def completed(recipe: Recipe, builder) -> Recipe:
                 f"Recipe field `{name}` must be {must} where {recipe.builder} learns from features "
                 f"of whole images. Received: {getattr(recipe, name)}"
             )
+    share = recipe.defective_fraction
+    if share is not None and not 0 < round(share * recipe.batch_size) < recipe.batch_size:
+        raise ValueError(
+            "Recipe field `defective_fraction` must leave a defective and a good image in a batch "
+            f"of {recipe.batch_size}. Received: {share}"
+        )
     where = builder, recipe.train_split, recipe.validation_folds
     changes = {}
     if not datasets.count_labels(*where)[1:].any():
