@@ -1,6 +1,4 @@
-"""SuperSimpleNet: the network, the features it learns from, and a training end to end."""
-
-import csv
+"""SuperSimpleNet: the network, the features it learns from, and the batches of them."""
 
 import keras
 import numpy as np
@@ -9,14 +7,11 @@ import tensorflow as tf
 from keras import ops
 
 import builders
-from builders import run_dir
 from builders.super_simple_net import adaptor_of, encoder_of, heads_of, strides_of
-from zoo import datasets, feature_batches, feature_cache, supervision
-from zoo.callbacks import Backup
+from zoo import datasets, feature_batches, feature_cache
 from zoo.feature_cache import Features
 from zoo.feature_learning import FeatureLearning
 from zoo.recipes import get_recipe
-from zoo.train import train
 
 MODULE = "super_simple_net/dagm_synthetic/class_1_small"
 SMALL = {
@@ -213,63 +208,3 @@ def test_a_padded_image_has_cells_of_which_nobody_knows(network, built, few_copi
     assert found.masks.shape[1:] == (32, 24)
     assert (found.masks[:, [0, -1]] == 255).all() and (found.masks[:, 1:-1] != 255).all()
     assert not found.foregrounds[:, [0, -1]].all() or found.foregrounds.any()
-
-
-@pytest.fixture(scope="module")
-def finished(data_dir, tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setattr(feature_cache, "COPIES", 0)
-    runs = tmp_path_factory.mktemp("runs")
-    yield train(get_recipe(MODULE, **SMALL), runs_dir=runs, data_dir=data_dir), runs
-    patch.undo()
-
-
-def test_a_training_end_to_end(finished):
-    run, _ = finished
-    with open(run / "history.csv", newline="") as stream:
-        history = list(csv.DictReader(stream))
-    assert len(history) == 2
-    assert {"margin", "focal", "score", "val_pixel_ap"} <= set(history[0])
-    environment = run_dir.json.loads((run / "environment.json").read_text())
-    assert environment["supervision"] == "masks"
-    model, recipe = run_dir.load_model(run)
-    assert recipe["weights"] == "best" and recipe["pixel_rule"] == "best_f1"
-    mean, variance = model.get_layer("standardize").get_weights()
-    assert mean.any() and not np.allclose(variance, 1)
-
-
-def test_a_resumed_run_is_the_unbroken_one(finished, data_dir, monkeypatch):
-    run, runs = finished
-    recipe = get_recipe(MODULE, **SMALL)
-
-    class Interrupted(Exception):
-        pass
-
-    whole = Backup.on_epoch_end
-
-    def interrupt(self, epoch, logs=None):
-        whole(self, epoch, logs)
-        raise Interrupted
-
-    monkeypatch.setattr(Backup, "on_epoch_end", interrupt)
-    places = {"runs_dir": runs, "data_dir": data_dir, "run_name": "broken"}
-    with pytest.raises(Interrupted):
-        train(recipe, **places)
-    monkeypatch.setattr(Backup, "on_epoch_end", whole)
-    resumed = train(recipe, resume=True, **places)
-    for one, other in zip(*(run_dir.load_model(each)[0].get_weights() for each in (run, resumed))):
-        np.testing.assert_allclose(one, other, atol=1e-6)
-
-
-def test_rules_follow_what_the_data_know(built, monkeypatch):
-    recipe = get_recipe(MODULE, **SMALL)
-    assert supervision.completed(recipe, built) == recipe
-    monkeypatch.setattr(datasets, "count_labels", lambda *args: np.array([9, 0]))
-    monkeypatch.setattr(datasets, "count_types", lambda *args, mask_feature: np.array([9, 0]))
-    found = supervision.completed(recipe, built)
-    assert (found.pixel_rule, found.image_rule) == ("false_alarms:0.001", "false_alarms:0.05")
-    assert found.weights == "last"
-    chosen = get_recipe(MODULE, **SMALL, image_rule="conformal:0.1")
-    assert supervision.completed(chosen, built).image_rule == "conformal:0.1"
-    with pytest.raises(ValueError, match="`loss` must be None where super_simple_net"):
-        supervision.completed(get_recipe(MODULE, **SMALL, loss="bce"), built)
