@@ -33,10 +33,10 @@ def deeplab_v3_plus(
     separable: bool = True,
     dropout_rate: float = PYRAMID_DROPOUT,
 ) -> keras.Model:
-    """Builds DeepLabv3+ on a network of `keras.applications`.
+    """Builds DeepLabv3+ on a network of `keras.applications` or on EfficientNet-Lite.
 
     Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution", arXiv:1802.02611.
-    Deliberate differences: the backbones are those of Keras, and those other than ResNet end at
+    Deliberate differences: the backbones are those of `backbones`; those other than ResNet end at
     stride 16; the rates follow the size of the image; batch normalisation has a momentum of 0.9;
     images of any size are mirrored up to a multiple of the stride and the logits cut back. Logits,
     not features, are enlarged to the size of the image.
@@ -46,7 +46,8 @@ def deeplab_v3_plus(
         images are repeated into three channels.
       num_classes: mask channels K; 1 means defect against good.
       backbone: one of `backbones.NAMES`. For one mask channel and three separable rates,
-        MobileNetV2 gives 1,869,873 parameters, EfficientNetB0 2,326,168, ResNet50 26,788,273.
+        MobileNetV2 gives 1,869,873 parameters, EfficientNetLite0 2,175,121, EfficientNetB0
+        2,326,168, ResNet50 26,788,273.
       weights: of the backbone: None for a random start, "imagenet", or the path of a file.
       output_stride: how much smaller the deep features are than the image: 8, 16 or 32.
       rates: dilations of the pyramid's three 3x3 convolutions. None takes those of `atrous_rates`

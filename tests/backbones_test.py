@@ -195,6 +195,7 @@ def test_arguments_out_of_range(changes, match):
     [
         ({"separable": False}, 6_525_953, 6_504_481),
         ({"backbone": "EfficientNetB0"}, 2_326_168, 2_299_313),
+        ({"backbone": "EfficientNetLite0"}, 2_175_121, 2_148_273),
         ({"backbone": "ResNet50", "separable": False}, 40_430_913, 40_373_601),
         ({"backbone": "ResNet50"}, 26_788_273, 26_717_553),
         ({"backbone": "ResNet50", "output_stride": 8}, 26_788_273, 26_717_553),

@@ -6,7 +6,7 @@ from tfds_datasets.mvtec_ad import categories as mvtec_ad
 _BUILDER_ARGS = {
     "unet": {"base_filters": 16},
     "flex_unet": {"base_filters": 16},
-    "deeplab_v3_plus": {"backbone": "MobileNetV2"},
+    "deeplab_v3_plus": {"backbone": "EfficientNetLite0", "weights": "imagenet"},
     "fast_unet": {"normalization": "batch"},
     # From the mean of all pixels the label of a whole image is another than that of a crop.
     "micro_segmentor": {"label_pooling": "defect"},
