@@ -18,19 +18,22 @@ class MemoryBank(keras.layers.Layer):
 
     Args:
       size: vectors N of the bank.
+      shrinkage: as in `patch_core`, for what fills the bank.
       num_neighbours: as in `patch_core`; with it, scores [B] of the images are a second output.
     """
 
-    def __init__(self, size: int, num_neighbours: int | None, **kwargs):
+    def __init__(self, size: int, shrinkage: float, num_neighbours: int | None, **kwargs):
         super().__init__(**kwargs)
         if size < 1:
             raise ValueError(f"Argument `size` must be 1 or more. Received: {size}")
+        if not 0 < shrinkage <= 1:
+            raise ValueError(f"Argument `shrinkage` must be in (0, 1]. Received: {shrinkage}")
         if num_neighbours is not None and not 1 < num_neighbours <= size:
             raise ValueError(
                 f"Argument `num_neighbours` must be None or 2 to {size}, the vectors of the bank. "
                 f"Received: {num_neighbours}"
             )
-        self.size, self.num_neighbours = size, num_neighbours
+        self.size, self.shrinkage, self.num_neighbours = size, shrinkage, num_neighbours
 
     def build(self, input_shape):
         channels, fixed = input_shape[-1], {"trainable": False}
@@ -110,5 +113,5 @@ class MemoryBank(keras.layers.Layer):
         return (distances,) if self.num_neighbours is None else (distances, input_shape[:1])
 
     def get_config(self):
-        own = {name: getattr(self, name) for name in ("size", "num_neighbours")}
+        own = {name: getattr(self, name) for name in ("size", "shrinkage", "num_neighbours")}
         return {**super().get_config(), **own}

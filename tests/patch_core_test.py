@@ -16,7 +16,7 @@ def filled(vectors, *, size=4, num_neighbours=None, radius=1.0):
     """A bank that changes no feature."""
     vectors = np.array(vectors, np.float32)
     channels = vectors.shape[1]
-    bank = MemoryBank(size, num_neighbours)
+    bank = MemoryBank(size, 1.0, num_neighbours)
     bank.build((None, None, None, channels))
     bank.set_bank(np.eye(channels), np.zeros(channels), vectors, radius)
     return bank
@@ -110,6 +110,7 @@ def test_only_the_bank_is_not_frozen_features():
         ({"strides": ()}, "`strides` must be some of 2, 4, 8, 16 and 32.*Received"),
         ({"strides": (16, 8)}, "from the smallest. Received: "),
         ({"neighbourhood": 2}, "`neighbourhood` must be an odd number from 1. Received: 2"),
+        ({"shrinkage": 0.0}, r"`shrinkage` must be in \(0, 1\]. Received: 0"),
         ({"bank_size": 0}, "`size` must be 1 or more. Received: 0"),
         ({"bank_size": 4, "num_neighbours": 9}, "`num_neighbours` must be None or 2 to 4"),
         ({"smoothing": -1.0}, "`smoothing` must be 0 or more. Received: -1"),

@@ -14,9 +14,6 @@ from zoo.coreset import greedy_coreset
 from zoo.recipe import Recipe
 
 CANDIDATES = 60_000  # vectors that the bank is chosen from, however many images there are
-# Added to the variances of standardised features, 1 on average: what hardly varies over few images
-# may vary more over others.
-RIDGE = 0.1
 
 
 def fill_bank(model: keras.Model, recipe: Recipe, builder) -> dict:
@@ -59,9 +56,9 @@ def fill_bank(model: keras.Model, recipe: Recipe, builder) -> dict:
         found.append(vectors)
         bar.add(1)
     candidates = np.concatenate(found)
-    projection, offset = whitening(candidates)
-    candidates = candidates @ projection + offset
     bank = bank_of(model)
+    projection, offset = whitening(candidates, bank.shrinkage)
+    candidates = candidates @ projection + offset
     chosen, radius = greedy_coreset(candidates, bank.size, seed=recipe.seed)
     bank.set_bank(projection, offset, candidates[chosen], radius or 1.0)
     logging.info(
@@ -77,18 +74,27 @@ def fill_bank(model: keras.Model, recipe: Recipe, builder) -> dict:
     }
 
 
-def whitening(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the projection [C, C] and the offset [C] that whiten float vectors [N, C].
+def whitening(vectors: np.ndarray, shrinkage: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the projection [C, C] and the offset [C] that whiten vectors float32 [N, C].
 
-    Channels are standardised, then turned to their principal components, each of which is divided
-    by its standard deviation, see `RIDGE`.
+    Channels are standardised, then turned to the principal components of their correlations, each
+    of which is divided by its standard deviation.
+
+    Source: shrinkage of a covariance as in Ledoit and Wolf, "A well-conditioned estimator for
+    large-dimensional covariance matrices", 2004.
+
+    Args:
+      vectors: what to whiten.
+      shrinkage: weight of uncorrelated channels, in (0, 1]; 1 leaves their correlations alone.
     """
     mean = vectors.mean(axis=0, dtype=np.float64)
     deviation = vectors.std(axis=0, dtype=np.float64)
     scale = 1.0 / np.where(deviation > 0, deviation, 1.0)
     standard = (vectors - mean) * scale
-    variances, directions = np.linalg.eigh(standard.T @ standard / len(standard))
-    projection = scale[:, None] * directions / np.sqrt(np.maximum(variances, 0.0) + RIDGE)
+    correlations = standard.T @ standard / len(standard)
+    shrunk = (1 - shrinkage) * correlations + shrinkage * np.eye(len(mean))
+    variances, directions = np.linalg.eigh(shrunk)
+    projection = scale[:, None] * directions / np.sqrt(variances)
     return projection.astype(np.float32), (-mean @ projection).astype(np.float32)
 
 
