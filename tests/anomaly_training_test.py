@@ -208,7 +208,7 @@ def test_images_of_any_size_are_predicted(finished, tmp_path):
         ({"textures": ("folder:nowhere",)}, "one source of textures.*nowhere is missing"),
         ({"textures": None}, "`textures` must be tuple"),
         ({"foreground_dir": "nowhere"}, "`mask_dir` must be a folder.*nowhere"),
-        ({"loss": "bce"}, "`loss` must be None where transfusion paints.*Received: bce"),
+        ({"loss": "bce"}, "`loss` must be None where transfusion learns.*Received: bce"),
         ({"zoom": 4.0}, "`zoom` must be from 0 to 3"),
         ({"image_size": (34, 32)}, "`image_size` must be multiples of 4.*Received: .* 34x32"),
     ],

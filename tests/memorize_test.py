@@ -2,12 +2,13 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
-from builders import run_dir
+import builders
 from builders.patch_core import bank_of
-from zoo import memorize, predictor
+from zoo import datasets, memorize, predictor, tasks
 from zoo.coreset import greedy_coreset
 from zoo.recipes import get_recipe
 from zoo.train import train
@@ -90,25 +91,27 @@ def test_a_run_of_good_images(runs):
     assert found["mask"].shape == (1, 40, 61, 1) and 0 < found["score"][0] < 1
 
 
-def test_equal_seeds_fill_equal_banks(runs):
-    changes = {"augmentation": "d4", "rotation": 30.0, "epochs": 2}
-    first, again, other = (
-        bank_of(run_dir.load_model(runs(name, seed=seed, **changes))[0]).get_weights()
-        for name, seed in (("one", 3), ("two", 3), ("three", 4))
-    )
+def test_equal_seeds_fill_equal_banks(data_dir):
+    builder = datasets.prepare_dataset("dagm_synthetic/class_1_small", data_dir=data_dir)
+
+    def bank(seed):
+        changes = {"augmentation": "d4", "rotation": 30.0, "epochs": 2, "seed": seed}
+        recipe = get_recipe(MODULE, builder_args=SMALL, **FEW, **changes)
+        keras.utils.set_random_seed(0)  # of the random features
+        model = builders.build(recipe.builder, **recipe.builder_args)
+        memorize.fill_bank(model, recipe, builder)
+        return bank_of(model).get_weights()
+
+    first, again, other = map(bank, (3, 3, 4))
     for one, two in zip(first, again):
         np.testing.assert_array_equal(one, two)
     assert not np.array_equal(first[2], other[2])
 
 
-def test_memory_does_not_grow_with_the_number_of_images(runs, monkeypatch):
+def test_memory_does_not_grow_with_the_number_of_images(runs, monkeypatch, caplog):
     monkeypatch.setattr(memorize, "CANDIDATES", 200)
     environment = json.loads((runs("few") / "environment.json").read_text())
     assert 200 <= environment["candidates"] < 200 + environment["good_images"]
-
-
-def test_random_features_are_told(runs, caplog):
-    runs("random", seed=9)
     assert "features say little" in caplog.text
 
 
@@ -116,3 +119,15 @@ def test_cells_beyond_the_border_are_left_out():
     mask = np.full((8, 6), 255, np.uint8)
     mask[4:] = 0
     assert memorize._cells(mask, (2, 3)).tolist() == [[255] * 3, [0] * 3]
+
+
+def test_data_without_good_images_are_refused_with_the_reason():
+    recipe = get_recipe("patch_core/neu_seg/strip")
+    with pytest.raises(ValueError, match="good images alone, and the folds .* have none"):
+        tasks.check_normal(recipe, 0)
+
+
+def test_no_defects_are_painted():
+    recipe = get_recipe(MODULE, foreground_dir="parts")
+    with pytest.raises(ValueError, match="`foreground_dir` must be none: patch_core paints no"):
+        tasks.check_normal(recipe, 20)

@@ -90,7 +90,8 @@ def check_normal(recipe: Recipe, num_good: int) -> None:
       num_good: how many of the validation images are good.
 
     Raises:
-      ValueError: a field says what such a model cannot do, no texture is there, or some are broken.
+      ValueError: a field says what such a model cannot do, no image is good, no texture is there, or
+        some are broken.
     """
     if recipe.builder not in LEARN_NORMAL:
         return
@@ -108,8 +109,14 @@ def check_normal(recipe: Recipe, num_good: int) -> None:
             )
     else:
         require_readable(find_textures(recipe.textures or ()))
+    if not num_good:
+        raise ValueError(
+            f"{recipe.builder} learns from good images alone, and the folds "
+            f"{recipe.validation_folds} of {recipe.dataset} have none to choose thresholds by: add "
+            "good images, choose other `validation_folds`, or take a builder of masks or labels."
+        )
     rule = parse_rule("image_rule", recipe.image_rule)
-    if rule.name == "false_alarms" and 0 < num_good < FEW_IMAGES:
+    if rule.name == "false_alarms" and num_good < FEW_IMAGES:
         exceeded = int(rule.share * num_good)
         logging.warning(
             "Only %d good validation images choose the image threshold, and %d of them exceed it: "

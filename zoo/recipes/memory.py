@@ -37,6 +37,14 @@ _DATA = {
         for number in range(1, 11)
     },
     "magnetic_tile/tile": {"channels": 1, "size": (384, 288)},
+    # It has no good image: a training says so.
+    "neu_seg/strip": {
+        "channels": 1,
+        "size": (200, 200),
+        "validation_folds": (0,),
+        "test_split": "train",
+        "test_folds": (1,),
+    },
     "kolektor_sdd/commutator": {"channels": 1, "size": (1280, 512)},
     "image_mask_folder/grey": {"channels": 1, "size": (512, 512)},
     "image_mask_folder/rgb": {"channels": 3, "size": (512, 512)},
