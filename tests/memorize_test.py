@@ -123,7 +123,7 @@ def test_cells_beyond_the_border_are_left_out():
 
 def test_data_without_good_images_are_refused_with_the_reason():
     recipe = get_recipe("patch_core/neu_seg/strip")
-    with pytest.raises(ValueError, match="good images alone, and the folds .* have none"):
+    with pytest.raises(ValueError, match=r"good images alone, and the folds .* have none"):
         tasks.check_normal(recipe, 0)
 
 

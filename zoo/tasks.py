@@ -90,8 +90,8 @@ def check_normal(recipe: Recipe, num_good: int) -> None:
       num_good: how many of the validation images are good.
 
     Raises:
-      ValueError: a field says what such a model cannot do, no image is good, no texture is there, or
-        some are broken.
+      ValueError: a field says what such a model cannot do, no image is good, no texture is
+        there, or some are broken.
     """
     if recipe.builder not in LEARN_NORMAL:
         return
