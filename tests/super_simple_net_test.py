@@ -126,11 +126,11 @@ def test_seed_and_step_alone_decide_a_batch():
     assert not equal(whole[0], whole[1]) and not equal(whole[0], batches(features, seed=1)[0])
 
 
-def test_noise_is_a_defect_and_lies_on_good_cells_of_the_foreground():
+def test_noise_is_a_defect_and_lies_in_the_foreground_of_good_images():
     features, noisy = some_features(), 0
     for asked, truth in batches(features, epochs=8):
         noise = asked["noise"].any(axis=-1)
-        assert not noise[:, :, 6:].any() and not noise[2:, 1:3, 1].any()
+        assert not noise[:, :, 6:].any() and not noise[2:].any()
         defects = truth["mask"].reshape(4, 8, 4, 8, 4).any(axis=(2, 4))
         assert defects[noise].all()
         np.testing.assert_array_equal(truth["label"] == 1, defects.any(axis=(1, 2)))
@@ -138,7 +138,7 @@ def test_noise_is_a_defect_and_lies_on_good_cells_of_the_foreground():
         noisy += noise.any(axis=(1, 2)).sum()
         spread = asked["noise"][noise].std()
         assert spread == pytest.approx(feature_batches.NOISE, rel=0.1) or not noise.any()
-    assert 24 < noisy <= 48  # of 96 images, every second one where a shape came out
+    assert 12 < noisy <= 24  # of 48 good images, every second one where a shape came out
 
 
 def test_supervision_is_what_the_features_know():

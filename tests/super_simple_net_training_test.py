@@ -51,7 +51,7 @@ def test_a_training_end_to_end(finished):
     with open(finished / "history.csv", newline="") as stream:
         history = list(csv.DictReader(stream))
     assert len(history) == 2
-    assert {"margin", "focal", "score", "val_pixel_ap"} <= set(history[0])
+    assert {"cells", "score", "val_pixel_ap"} <= set(history[0])
     assert environment(finished)["supervision"] == "masks"
     model, recipe = run_dir.load_model(finished)
     assert recipe["weights"] == "best" and recipe["pixel_rule"] == "best_f1"

@@ -20,7 +20,8 @@ _SHAPES = 7  # tells the draws of shapes from others by the same seed
 def training_batches(features: Features, recipe: Recipe, first_epoch: int = 0) -> tf.data.Dataset:
     """Batches for `fit`, from epoch `first_epoch` to the last one of the recipe.
 
-    Every second image has noise in places of random shape that are good and in its foreground.
+    Every second good image has noise in places of random shape and in its foreground. Defective ones
+    have none: what is known of them would be lost in it.
 
     Args:
       features: of the images to learn from.
@@ -77,6 +78,7 @@ def _batches(features, numbers, draw, seed, batch_size=None):
 
     def batch(number):
         chosen, noisy = draw(int(number))
+        noisy &= features.labels[chosen] == 0
         generator = np.random.default_rng([seed, int(number), _SHAPES])
         masks = features.masks[chosen]
         good = (masks == 0).reshape(len(chosen), size[0], split, size[1], split).all(axis=(2, 4))

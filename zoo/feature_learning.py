@@ -7,7 +7,7 @@ from builders.super_simple_net import adaptor_of, heads_of
 from zoo.metrics.segmentation import IGNORE
 from zoo.super_simple_net_loss import super_simple_net_losses
 
-PARTS = ("margin", "focal", "score")  # of the loss
+PARTS = ("cells", "score")  # of the loss
 MONITOR = "val_pixel_ap"  # chooses the weights where validation images have masks of defects
 
 

@@ -9,7 +9,7 @@ _DEFAULT = {
     "brightness": 0.1,
     "contrast": 0.1,
     "loss": None,
-    "learning_rate": 1e-3,
+    "learning_rate": 2e-3,
     "schedule": "cosine",
     "weight_decay": 1e-5,
     "batch_size": 8,
