@@ -15,7 +15,7 @@ import tempfile
 import keras
 from keras import applications, layers, ops
 
-from builders import efficientnet_lite
+from builders import dilated, efficientnet_lite
 
 PROBED_SIZE = 256  # height and width at which layers tell their strides
 LOW_STRIDE = 4  # of the features that a decoder refines with
@@ -106,7 +106,9 @@ def _of_any_size(network, changes=()) -> keras.Model:
         config = {**layer.get_config(), **changes.get(layer.name, {})}
         if isinstance(layer, layers.BatchNormalization):
             config["momentum"] = _NORM_MOMENTUM
-        return layer.__class__.from_config(config)
+        is_dilated = "dilation_rate" in changes.get(layer.name, {})
+        kind = dilated.CONVOLUTIONS[type(layer)] if is_dilated else type(layer)
+        return kind.from_config(config)
 
     image = keras.Input((None, None, 3), name="image")
     encoder = keras.models.clone_model(network, input_tensors=image, clone_function=edited)

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import initializers, layers, ops
 
+from builders import dilated
+
 MOST_GROUPS = 8  # of a group normalisation; fewer where they do not divide the channels
 
 
@@ -283,7 +285,14 @@ def normalize(x, kind: str | None, name: str):
 
 
 def conv_norm_relu(
-    x, filters: int, name: str, *, kernel_size=3, normalization: str | None = "batch", **kwargs
+    x,
+    filters: int,
+    name: str,
+    *,
+    kernel_size=3,
+    dilation_rate: int = 1,
+    normalization: str | None = "batch",
+    **kwargs,
 ):
     """Convolution without a change of size, normalisation, ReLU.
 
@@ -292,11 +301,19 @@ def conv_norm_relu(
       filters: channels of the result.
       name: name of the convolution; `_norm` and `_relu` are appended for the others.
       kernel_size: of the convolution.
+      dilation_rate: of the convolution.
       normalization: as in `normalize`; a bias is there without it alone.
       **kwargs: further arguments of `keras.layers.Conv2D`.
     """
-    x = layers.Conv2D(
-        filters, kernel_size, padding="same", use_bias=normalization is None, name=name, **kwargs
+    conv = dilated.Conv2D if dilation_rate > 1 else layers.Conv2D
+    x = conv(
+        filters,
+        kernel_size,
+        padding="same",
+        dilation_rate=dilation_rate,
+        use_bias=normalization is None,
+        name=name,
+        **kwargs,
     )(x)
     x = normalize(x, normalization, f"{name}_norm")
     return layers.ReLU(name=f"{name}_relu")(x)

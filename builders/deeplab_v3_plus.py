@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from builders import backbones, blocks
+from builders import backbones, blocks, dilated
 
 FILTERS = 256  # of the pyramid and of the decoder
 LOW_FILTERS = 48  # that the low-level features are reduced to, lest they outweigh the deep ones
@@ -102,7 +102,7 @@ def deeplab_v3_plus(
 
 
 def _separable_conv_norm_relu(x, filters, name, *, dilation_rate=1):
-    x = layers.DepthwiseConv2D(
+    x = dilated.DepthwiseConv2D(
         3, padding="same", dilation_rate=dilation_rate, use_bias=False, name=f"{name}_depthwise"
     )(x)
     x = blocks.normalize(x, "batch", f"{name}_depthwise_norm")

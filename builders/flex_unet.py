@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from builders import blocks
+from builders import blocks, dilated
 
 LEAST_KERNEL = 3
 # How the image in [0, 1] reaches the first convolution: factor and offset.
@@ -72,7 +72,7 @@ def flex_unet(
 
     def double_conv(x, level, name):
         for number in (1, 2):
-            x = layers.Conv2D(
+            x = dilated.Conv2D(
                 base_filters * 2**level,
                 max(LEAST_KERNEL, base_kernel - 2 * level),
                 dilation_rate=max(1, dilation - level),

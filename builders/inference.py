@@ -5,7 +5,14 @@ import itertools
 import keras
 from keras import layers, ops
 
-_CONVOLUTIONS = {layers.Conv2D: ops.conv, layers.DepthwiseConv2D: ops.depthwise_conv}
+from builders import dilated
+
+_CONVOLUTIONS = {
+    layers.Conv2D: ops.conv,
+    dilated.Conv2D: ops.conv,
+    layers.DepthwiseConv2D: ops.depthwise_conv,
+    dilated.DepthwiseConv2D: ops.depthwise_conv,
+}
 
 
 def for_inference(model: keras.Model) -> keras.Model:
@@ -69,16 +76,18 @@ class _NormalizedConv2D(layers.Layer):
         summand = summand * factor
         if norm.center:
             summand = summand + norm.beta
-        if type(conv) is layers.DepthwiseConv2D:  # whose kernel has two axes of channels
+        if isinstance(conv, layers.DepthwiseConv2D):  # whose kernel has two axes of channels
             factor = ops.reshape(factor, conv.kernel.shape[2:])
-        x = _CONVOLUTIONS[type(conv)](
+        convolved = _CONVOLUTIONS[type(conv)](
             self._cast(x),
             self._cast(conv.kernel * factor),
             strides=conv.strides,
             padding=conv.padding,
             dilation_rate=conv.dilation_rate,
         )
-        return x + self._cast(summand)
+        if isinstance(conv, dilated.OfInputSize):
+            convolved = conv.of_input_size(convolved, x)
+        return convolved + self._cast(summand)
 
     def _cast(self, x):
         return ops.cast(x, self.compute_dtype)

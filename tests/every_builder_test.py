@@ -1,17 +1,19 @@
-"""What every builder must stand: saving, loading, export, lower precision, XLA."""
+"""What every builder must stand: saving, loading, export, other sizes, lower precision, XLA."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
+from inference_test import learnt
 
 import builders
-from builders import run_dir
+from builders import dilated, run_dir
 from builders.atomic import write_json
 from builders.predictions import predictions
 from export.publish import publish
 from export.versions import version_paths
+from zoo.predictor import load_predictor
 
 # The smallest network of each builder that still has all its kinds of layers.
 SMALL = {
@@ -41,12 +43,39 @@ SMALL = {
 # Builders without the argument `num_classes`.
 TELL_NO_TYPES = ("patch_core", "super_simple_net", "transfusion", "vgg16_cam")
 IMAGES = np.random.default_rng(0).random((2, 37, 41, 3)).astype(np.float32)
+# From each to the next, one side changes, the other, both, and back.
+SIZES = ((37, 41), (29, 41), (29, 58), (48, 33), (37, 41))
 
 
 def arguments(name):
     few = {"tiny_unet": {"num_classes": 1}, **{key: {} for key in TELL_NO_TYPES}}
     classes = few.get(name, {"num_classes": 3})
     return {"image_shape": [None, None, 3], **classes, **SMALL[name]}
+
+
+def assert_answers_at_any_size(predict, model, tolerance=1e-5):
+    """Asks about images uint8 whose sizes change; outside a graph a model has no size."""
+    rng, spread = np.random.default_rng(1), 0.0
+    for size in SIZES:
+        image = rng.integers(0, 256, (1, *size, 3), np.uint8)
+        found, expected = predict(image), predictions(model(image / np.float32(255)))
+        keys = found.keys() & expected.keys()
+        assert {"mask", "score"} <= keys and found["mask"].shape[1:3] == size
+        for key in keys:
+            np.testing.assert_allclose(
+                found[key], expected[key], atol=tolerance, err_msg=f"{key} {size}"
+            )
+            spread = max(spread, np.ptp(expected[key]))
+    assert spread > 100 * tolerance  # a constant would agree with a constant
+
+
+def convolutions(model):
+    """All convolutions, also of the networks in a network."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from convolutions(layer)
+        elif hasattr(layer, "dilation_rate"):
+            yield layer
 
 
 def test_no_builder_is_left_out():
@@ -56,7 +85,9 @@ def test_no_builder_is_left_out():
 @pytest.mark.parametrize("name", SMALL)
 def test_saved_loaded_and_exported_models_answer_alike(name, tmp_path):
     keras.utils.set_random_seed(0)
-    model = builders.build(name, **arguments(name))
+    model = learnt(builders.build(name, **arguments(name)))
+    for convolution in convolutions(model):
+        assert max(convolution.dilation_rate) == 1 or isinstance(convolution, dilated.OfInputSize)
     recipe = {
         "module": f"{name}/dagm_synthetic/class_1",
         "name": "default",
@@ -72,17 +103,13 @@ def test_saved_loaded_and_exported_models_answer_alike(name, tmp_path):
     run_dir.save_model(model, recipe, run)
     write_json(run / "calibration.json", {"threshold": 0.5, "score_threshold": 0.5, "source": "s"})
     write_json(run / "metrics.json", {"images": 2})
-    expected = predictions(model(IMAGES))
-    loaded = predictions(run_dir.load_model(run)[0](IMAGES))
-    np.testing.assert_allclose(loaded["mask"], expected["mask"], atol=1e-6)
+    assert_answers_at_any_size(load_predictor(str(run)).predict, model)
     publish(run, tmp_path / "modules")
     folder = version_paths(tmp_path / "modules", recipe["module"], 1)["module"]
     module = hub.load(str(folder))
     assert len(module.trainable_variables) == len(model.trainable_variables)
-    found = module(tf.constant(IMAGES))
-    assert set(found) == set(expected)
-    for key in expected:
-        np.testing.assert_allclose(found[key], expected[key], atol=1e-5)
+    assert set(module(tf.constant(IMAGES))) == set(predictions(model(IMAGES)))
+    assert_answers_at_any_size(lambda images: module(tf.constant(images / np.float32(255))), model)
 
 
 @pytest.mark.parametrize("name", SMALL)
