@@ -20,8 +20,8 @@ _SHAPES = 7  # tells the draws of shapes from others by the same seed
 def training_batches(features: Features, recipe: Recipe, first_epoch: int = 0) -> tf.data.Dataset:
     """Batches for `fit`, from epoch `first_epoch` to the last one of the recipe.
 
-    Every second good image has noise in places of random shape and in its foreground. Defective ones
-    have none: what is known of them would be lost in it.
+    Every second good image has noise in places of random shape and in its foreground. Defective
+    ones have none: what is known of them would be lost in it.
 
     Args:
       features: of the images to learn from.
