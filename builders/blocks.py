@@ -16,16 +16,20 @@ class PadToMultiple(keras.layers.Layer):
     """Mirrors the borders until height and width are multiples of `multiple`; see `CropLike`.
 
     Half of the padding goes before and half behind, so the image stays in the middle.
+
+    Args:
+      multiple: of pixels.
+      margin: pixels that are added to each side in any case.
     """
 
-    def __init__(self, multiple: int, **kwargs):
+    def __init__(self, multiple: int, margin: int = 0, **kwargs):
         super().__init__(**kwargs)
-        self.multiple = multiple
+        self.multiple, self.margin = multiple, margin
 
     def call(self, image):
         for axis in (1, 2):
             size = ops.shape(image)[axis]
-            missing = _missing(size, self.multiple)
+            missing = self._added(size)
             ends = ((-(missing // 2), 0), (size, size + missing - missing // 2))
             before, after = (ops.take(image, self._mirrored(size, *end), axis=axis) for end in ends)
             # The image is copied whole: to take it line by line is slow.
@@ -36,18 +40,23 @@ class PadToMultiple(keras.layers.Layer):
         """Indices of the places from `start` to `stop`: ... 1 0 | 0 1 ... size-1 | size-1 ..."""
         period = 2 * size
         # Whole periods are added, so that no place is negative.
-        place = (ops.arange(start, stop, dtype="int32") + self.multiple * period) % period
+        periods = self.multiple + self.margin
+        place = (ops.arange(start, stop, dtype="int32") + periods * period) % period
         return ops.minimum(place, period - 1 - place)
 
     def compute_output_shape(self, input_shape):
         def padded(size):
-            return None if size is None else size + _missing(size, self.multiple)
+            return None if size is None else size + self._added(size)
 
         batch, height, width, channels = input_shape
         return (batch, padded(height), padded(width), channels)
 
+    def _added(self, size):
+        margins = 2 * self.margin
+        return margins + _missing(size + margins, self.multiple)
+
     def get_config(self):
-        return {**super().get_config(), "multiple": self.multiple}
+        return {**super().get_config(), "multiple": self.multiple, "margin": self.margin}
 
 
 @keras.saving.register_keras_serializable("defect_zoo")
@@ -216,12 +225,13 @@ def _resized(x, size, axis: int):
     return one + share * (other - one)
 
 
-def pad_to_multiple(image, multiple: int):
+def pad_to_multiple(image, multiple: int, margin: int = 0):
     """Pads a symbolic image [B, H, W, C]; leaves one of a known fitting size as it is."""
     _, height, width, _ = image.shape
-    if height is not None and width is not None and height % multiple == width % multiple == 0:
+    fits = height is not None and width is not None and height % multiple == width % multiple == 0
+    if fits and not margin:
         return image
-    return PadToMultiple(multiple, dtype="float32", name="pad")(image)
+    return PadToMultiple(multiple, margin, dtype="float32", name="pad")(image)
 
 
 def normalize_image(image, multiple: int, *, standardize: bool):

@@ -9,7 +9,13 @@ NEIGHBOURHOOD = 3  # cells on a side
 
 
 def frozen_features(
-    image, *, backbone: str, weights: str | None, strides: tuple[int, ...], neighbourhood: int
+    image,
+    *,
+    backbone: str,
+    weights: str | None,
+    strides: tuple[int, ...],
+    neighbourhood: int,
+    margin: int = 0,
 ):
     """Returns what a frozen network says of each cell of an image and of the cells around it.
 
@@ -23,6 +29,8 @@ def frozen_features(
         features say little.
       strides: of the features, 2, 4, 8, 16 or 32, from the smallest, which is that of the result.
       neighbourhood: cells on a side of what features are averaged over, an odd number.
+      margin: cells of the largest stride by which the image is mirrored, and the features cut again:
+        the network pads with zeros, which make the features at the border unlike others.
 
     Returns:
       Symbolic features float32 [B, h, w, C].
@@ -36,7 +44,7 @@ def frozen_features(
         )
     encoder = backbones.features(backbone, tuple(strides), weights=weights)
     encoder.trainable = False
-    padded = blocks.pad_to_multiple(image, max(strides))
+    padded = blocks.pad_to_multiple(image, max(strides), margin * max(strides))
     features = []
     for stride, found in zip(strides, encoder(backbones.preprocess(backbone, padded))):
         x = ops.cast(found, "float32")
@@ -47,6 +55,10 @@ def frozen_features(
             factor = stride // strides[0]
             x = blocks.BilinearUpsampling(factor, name=f"up{stride}", dtype="float32")(x)
         features.append(x)
-    if len(features) == 1:
-        return features[0]
-    return layers.Concatenate(name="features", dtype="float32")(features)
+    x = features[0]
+    if len(features) > 1:
+        x = layers.Concatenate(name="features", dtype="float32")(features)
+    if margin:
+        cells = margin * max(strides) // strides[0]
+        x = layers.Cropping2D(cells, name="features_crop", dtype="float32")(x)
+    return x

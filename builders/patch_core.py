@@ -8,6 +8,7 @@ from builders.frozen_features import NEIGHBOURHOOD, STRIDES, frozen_features
 from builders.memory_bank import MemoryBank
 
 BANK_SIZE = 4000
+MARGIN = 1  # cells of the largest stride that the image is mirrored by
 LEAST_DISTANCE = 1e-6  # has a logarithm
 
 
@@ -32,7 +33,8 @@ def patch_core(
     Deliberate differences: features are standardised over the good images, or whitened by their
     covariance (a Mahalanobis distance, as in PaDiM, Defard et al., arXiv:2011.08785); the blur lies
     between the distances and their enlargement, where it costs little; distances are mapped to
-    [0, 1); images have any size.
+    [0, 1); images have any size, and are mirrored at their borders, where good images had seemed
+    unusual.
 
     Args:
       image_shape: (H, W, C) of the image; H and W may be None for any size. C is 1 or 3; grey
@@ -64,7 +66,12 @@ def patch_core(
 
     image = keras.Input(image_shape, name="image", dtype="float32")
     x = frozen_features(
-        image, backbone=backbone, weights=weights, strides=strides, neighbourhood=neighbourhood
+        image,
+        backbone=backbone,
+        weights=weights,
+        strides=strides,
+        neighbourhood=neighbourhood,
+        margin=MARGIN,
     )
 
     # === Distance to the bank ===
