@@ -29,8 +29,8 @@ def frozen_features(
         features say little.
       strides: of the features, 2, 4, 8, 16 or 32, from the smallest, which is that of the result.
       neighbourhood: cells on a side of what features are averaged over, an odd number.
-      margin: cells of the largest stride by which the image is mirrored, and the features cut again:
-        the network pads with zeros, which make the features at the border unlike others.
+      margin: cells of the largest stride by which the image is mirrored, and the features cut; the
+        network pads with zeros, which make the features at the border unlike others.
 
     Returns:
       Symbolic features float32 [B, h, w, C].
