@@ -9,12 +9,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when i
 
 from absl import app, flags, logging
 
-from zoo import command_line, commands, teacher_commands
+from zoo import command_line, commands, memory_commands, teacher_commands
 from zoo.options import RECIPE_FLAGS
 from zoo.recipe import parse_field, type_name
 
 USAGE = pathlib.Path(__file__).with_name("usage.txt").read_text()
-COMMANDS = command_line.Commands({**commands.COMMANDS, **teacher_commands.COMMANDS})
+COMMANDS = command_line.Commands(
+    {**commands.COMMANDS, **memory_commands.COMMANDS, **teacher_commands.COMMANDS}
+)
 
 flags.DEFINE_string(
     "module", None, "Handle <builder>/<dataset>/<class>; * and ? stand for several."
@@ -25,7 +27,9 @@ flags.DEFINE_string(
     "data_dir", "data", "Folder of built data sets; take one of its own for each archive."
 )
 flags.DEFINE_string("manual_dir", None, "Folder of your own archive or zip files.")
-flags.DEFINE_string("run_name", None, "Name of the run; default <recipe>_seed<seed>.")
+flags.DEFINE_string(
+    "run_name", None, "Name of the run; default <recipe>_seed<seed>, of an update <run>_updated."
+)
 flags.DEFINE_bool("resume", False, "Go on with a run that was interrupted.")
 flags.DEFINE_bool(
     "skip_broken_images", False, "Leave out unreadable images, naming each, instead of stopping."

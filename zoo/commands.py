@@ -126,25 +126,6 @@ def calibrate(options) -> Iterator[str]:
     yield f"next  python -m zoo evaluate --calibration={output_dir / 'calibration.json'} ..."
 
 
-@COMMANDS.add("update", "source", "images", "run_name", "dataset", *DATA)
-def update(options) -> Iterator[str]:
-    source, images = required(options, "source"), required(options, "images")
-    from zoo import predictor
-    from zoo import update as updating
-
-    builder = dataset_of(options, predictor.load_predictor(source))
-    run = updating.update(
-        source,
-        images,
-        builder,
-        run_name=options.run_name,
-        skip_broken_images=options.skip_broken_images,
-    )
-    yield f"run     {run}"
-    yield updating.table(json.loads((run / updating.FILE).read_text()))
-    yield f"report  {run / 'report.html'}"
-
-
 @COMMANDS.add(
     "evaluate",
     *MODEL,
