@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import commands, pretrained, recipes, teacher_commands
+from zoo import commands, memory_commands, pretrained, recipes, teacher_commands
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
+COMMANDS = {**commands.COMMANDS, **memory_commands.COMMANDS, **teacher_commands.COMMANDS}
 
 
 def command(*arguments, cwd) -> subprocess.CompletedProcess:
@@ -71,14 +72,14 @@ def test_results_of_a_run_stay(tmp_path):
     assert "--output_dir must not be a run directory" in refused.stderr
 
 
-@pytest.mark.parametrize("name", {**commands.COMMANDS, **teacher_commands.COMMANDS})
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_flag_of_a_command_is_defined(name):
     assert command(name, "--help", cwd=".").returncode == 0
 
 
 def test_usage_explains_every_command():
     usage = (pathlib.Path(commands.__file__).with_name("usage.txt")).read_text()
-    for each in {**commands.COMMANDS, **teacher_commands.COMMANDS}:
+    for each in COMMANDS:
         assert re.search(rf"^  {each} ", usage, re.MULTILINE), each
 
 
