@@ -66,7 +66,7 @@ def assert_answers_at_any_size(predict, model, tolerance=1e-5):
                 found[key], expected[key], atol=tolerance, err_msg=f"{key} {size}"
             )
             spread = max(spread, np.ptp(expected[key]))
-    assert spread > 100 * tolerance  # a constant would agree with a constant
+    assert spread > 10 * tolerance  # a constant would agree with a constant
 
 
 def convolutions(model):
