@@ -13,44 +13,33 @@ MOST_DIFFERENCE = 60.0  # of two distances, whose exponential is finite
 class MemoryBank(keras.layers.Layer):
     """Distances of features [B, h, w, C] to the nearest vector of a bank, [B, h, w, 1].
 
-    Features are whitened first, by what `set_bank` was given. Distances are relative to `radius`: 1
-    is as far as any vector lies that the bank was chosen from.
+    1 is `radius`: as far as any vector lies that the bank was chosen from.
 
     Args:
       size: vectors N of the bank.
-      shrinkage: as in `patch_core`, for what fills the bank.
       num_neighbours: as in `patch_core`; with it, scores [B] of the images are a second output.
     """
 
-    def __init__(self, size: int, shrinkage: float, num_neighbours: int | None, **kwargs):
+    def __init__(self, size: int, num_neighbours: int | None, **kwargs):
         super().__init__(**kwargs)
         if size < 1:
             raise ValueError(f"Argument `size` must be 1 or more. Received: {size}")
-        if not 0 < shrinkage <= 1:
-            raise ValueError(f"Argument `shrinkage` must be in (0, 1]. Received: {shrinkage}")
         if num_neighbours is not None and not 1 < num_neighbours <= size:
             raise ValueError(
                 f"Argument `num_neighbours` must be None or 2 to {size}, the vectors of the bank. "
                 f"Received: {num_neighbours}"
             )
-        self.size, self.shrinkage, self.num_neighbours = size, shrinkage, num_neighbours
+        self.size, self.num_neighbours = size, num_neighbours
 
     def build(self, input_shape):
-        channels, fixed = input_shape[-1], {"trainable": False}
-        self.projection = self.add_weight(
-            (channels, channels), "identity", name="projection", **fixed
-        )
-        self.offset = self.add_weight((channels,), "zeros", name="offset", **fixed)
-        full = keras.initializers.Constant(EMPTY)
-        self.bank = self.add_weight((self.size, channels), full, name="bank", **fixed)
+        full, fixed = keras.initializers.Constant(EMPTY), {"trainable": False}
+        self.bank = self.add_weight((self.size, input_shape[-1]), full, name="bank", **fixed)
         self.radius = self.add_weight((), "ones", name="radius", **fixed)
 
-    def set_bank(self, projection, offset, vectors, radius: float) -> None:
+    def set_bank(self, vectors, radius: float) -> None:
         """Fills the bank.
 
         Args:
-          projection: float [C, C].
-          offset: float [C]; features f become f @ projection + offset, which the bank holds.
           vectors: float [N, C]; of fewer than N the last is repeated, which changes no distance.
           radius: the distance that shall be 1.
 
@@ -63,12 +52,11 @@ class MemoryBank(keras.layers.Layer):
             )
         missing = self.size - len(vectors)
         vectors = np.concatenate([vectors, np.repeat(vectors[-1:], missing, axis=0)])
-        self.set_weights([projection, offset, vectors, np.asarray(radius)])
+        self.set_weights([vectors, np.asarray(radius)])
 
     def call(self, features):
-        x = ops.matmul(features, self.projection) + self.offset
-        batch, height, width, channels = ops.shape(x)
-        x = ops.reshape(x, (batch, height * width, channels))
+        batch, height, width, channels = ops.shape(features)
+        x = ops.reshape(features, (batch, height * width, channels))
         squared = ops.sum(ops.square(x), axis=-1) - 2.0 * self._largest_product(x)
         distance = ops.sqrt(ops.maximum(squared, 0.0))
         found = ops.reshape(distance / self.radius, (batch, height, width, 1))
@@ -113,5 +101,5 @@ class MemoryBank(keras.layers.Layer):
         return (distances,) if self.num_neighbours is None else (distances, input_shape[:1])
 
     def get_config(self):
-        own = {name: getattr(self, name) for name in ("size", "shrinkage", "num_neighbours")}
+        own = {name: getattr(self, name) for name in ("size", "num_neighbours")}
         return {**super().get_config(), **own}

@@ -8,7 +8,7 @@ from builders.frozen_features import NEIGHBOURHOOD, STRIDES, frozen_features
 from builders.memory_bank import MemoryBank
 
 BANK_SIZE = 4000
-MARGIN = 1  # cells of the largest stride that the image is mirrored by
+MARGIN = 2  # cells of the largest stride that the image is mirrored by
 LEAST_DISTANCE = 1e-6  # has a logarithm
 
 
@@ -20,7 +20,6 @@ def patch_core(
     strides: tuple[int, ...] = STRIDES,
     neighbourhood: int = NEIGHBOURHOOD,
     bank_size: int = BANK_SIZE,
-    shrinkage: float = 1.0,
     num_neighbours: int | None = None,
     smoothing: float = 1.0,
 ) -> keras.Model:
@@ -30,11 +29,9 @@ def patch_core(
     `MemoryBank.set_bank`; until then it is empty, and every place is as far from it as it can be.
 
     Source: Roth et al., "Towards Total Recall in Industrial Anomaly Detection", arXiv:2106.08265.
-    Deliberate differences: features are standardised over the good images, or whitened by their
-    covariance (a Mahalanobis distance, as in PaDiM, Defard et al., arXiv:2011.08785); the blur lies
-    between the distances and their enlargement, where it costs little; distances are mapped to
-    [0, 1); images have any size, and are mirrored at their borders, where good images had seemed
-    unusual.
+    Deliberate differences: the blur lies between the distances and their enlargement, where it
+    costs little; distances are mapped to [0, 1); images have any size, and are mirrored at their
+    borders, where good images seem unusual otherwise.
 
     Args:
       image_shape: (H, W, C) of the image; H and W may be None for any size. C is 1 or 3; grey
@@ -45,9 +42,6 @@ def patch_core(
       strides: of the features, 2, 4, 8, 16 or 32, from the smallest, which is that of the map.
       neighbourhood: cells on a side of what features are averaged over, an odd number.
       bank_size: vectors that the bank holds.
-      shrinkage: of the correlations between channels towards none, in (0, 1]: 1 standardises each
-        channel by itself, which suits textures; 0.1 nearly whitens them, so that a direction in
-        which good images hardly vary counts as much as any, which suits parts of one shape.
       num_neighbours: how many vectors of the bank, nearest to the one found, lower the score of an
         image whose most unusual place lies between many of them, as published, with 9; None takes
         the highest place of the map.
@@ -76,7 +70,7 @@ def patch_core(
 
     # === Distance to the bank ===
     fixed = {"dtype": "float32", "trainable": False}
-    bank = MemoryBank(bank_size, shrinkage, num_neighbours, name="memory_bank", **fixed)
+    bank = MemoryBank(bank_size, num_neighbours, name="memory_bank", **fixed)
     distance, *score = bank(x)
 
     # === Map ===

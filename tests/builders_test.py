@@ -20,7 +20,7 @@ PARAMETERS = {
     "fast_unet": 1_985_394,
     "flex_unet": 7_803_985,
     "micro_segmentor": 522_773,
-    "patch_core": 1_348_185,
+    "patch_core": 1_324_929,
     "super_simple_net": 885_100,
     "tiny_unet": 1_850_305,
     "transfusion": 54_559_559,

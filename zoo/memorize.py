@@ -57,10 +57,8 @@ def fill_bank(model: keras.Model, recipe: Recipe, builder) -> dict:
         bar.add(1)
     candidates = np.concatenate(found)
     bank = bank_of(model)
-    projection, offset = whitening(candidates, bank.shrinkage)
-    candidates = candidates @ projection + offset
     chosen, radius = greedy_coreset(candidates, bank.size, seed=recipe.seed)
-    bank.set_bank(projection, offset, candidates[chosen], radius or 1.0)
+    bank.set_bank(candidates[chosen], radius or 1.0)
     logging.info(
         "The bank holds %d of %d vectors of %d good images.",
         len(chosen),
@@ -74,30 +72,6 @@ def fill_bank(model: keras.Model, recipe: Recipe, builder) -> dict:
     }
 
 
-def whitening(vectors: np.ndarray, shrinkage: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the projection [C, C] and the offset [C] that whiten vectors float32 [N, C].
-
-    Channels are standardised, then turned to the principal components of their correlations, each
-    of which is divided by its standard deviation.
-
-    Source: shrinkage of a covariance as in Ledoit and Wolf, "A well-conditioned estimator for
-    large-dimensional covariance matrices", 2004.
-
-    Args:
-      vectors: what to whiten.
-      shrinkage: weight of uncorrelated channels, in (0, 1]; 1 leaves their correlations alone.
-    """
-    mean = vectors.mean(axis=0, dtype=np.float64)
-    deviation = vectors.std(axis=0, dtype=np.float64)
-    scale = 1.0 / np.where(deviation > 0, deviation, 1.0)
-    standard = (vectors - mean) * scale
-    correlations = standard.T @ standard / len(standard)
-    shrunk = (1 - shrinkage) * correlations + shrinkage * np.eye(len(mean))
-    variances, directions = np.linalg.eigh(shrunk)
-    projection = scale[:, None] * directions / np.sqrt(variances)
-    return projection.astype(np.float32), (-mean @ projection).astype(np.float32)
-
-
 def extend_bank(model: keras.Model, recipe: Recipe, images: list[np.ndarray]) -> np.ndarray:
     """Chooses what a bank lacks of further good images.
 
@@ -107,15 +81,14 @@ def extend_bank(model: keras.Model, recipe: Recipe, images: list[np.ndarray]) ->
       images: uint8 [H, W, C], as the network sees them.
 
     Returns:
-      Whitened vectors float32 [N, C], as many as bring all places of the images as close to the
+      Vectors float32 [N, C], as many as bring all places of the images as close to the
       bank as those are that it was chosen from, and no more than the bank holds.
     """
     share = -(-CANDIDATES // (len(images) * recipe.epochs))
     batches = [image[None] for image in images]
     candidates = np.concatenate(list(_vectors(model, recipe, lambda: batches, share)))
     bank = bank_of(model)
-    projection, offset, known, radius = bank.get_weights()
-    candidates = candidates @ projection + offset
+    known, radius = bank.get_weights()
     chosen, _ = greedy_coreset(
         candidates, bank.size, seed=recipe.seed, known=known, radius=float(radius)
     )

@@ -154,13 +154,13 @@ def _extended(run, recipe, images):
     if not images:
         return model
     bank = bank_of(model)
-    projection, offset, vectors, radius = bank.get_weights()
+    vectors, radius = bank.get_weights()
     vectors = np.concatenate([vectors, memorize.extend_bank(model, recipe, images)])
     arguments = {**recipe.builder_args, "weights": None, "bank_size": len(vectors)}
     larger = builders.build(recipe.builder, **arguments)
     for layer in filter(lambda layer: layer.weights and layer.name != bank.name, larger.layers):
         layer.set_weights(model.get_layer(layer.name).get_weights())
-    bank_of(larger).set_bank(projection, offset, vectors, radius)
+    bank_of(larger).set_bank(vectors, radius)
     return larger
 
 

@@ -4,11 +4,6 @@ from tfds_datasets.mvtec_ad import categories as mvtec_ad
 
 BLURRED_SIDE = 512  # pixels of an image's shorter side of which the blur is one cell of the map
 
-# Parts of one shape, whose good images hardly vary in most directions of their features. Textures
-# and tiles vary in all, and lose by it.
-_ONE_SHAPE = {"shrinkage": 0.1}
-_TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
-
 _DEFAULT = {
     "builder_args": {"backbone": "EfficientNetLite0", "weights": "imagenet"},
     "augmentation": "identity",
@@ -25,11 +20,7 @@ _DEFAULT = {
 
 _DATA = {
     **{
-        f"mvtec_ad/{name}": {
-            "channels": 1 if name in mvtec_ad.GREY else 3,
-            "size": (512, 512),
-            "arguments": {} if name in _TEXTURES else _ONE_SHAPE,
-        }
+        f"mvtec_ad/{name}": {"channels": 1 if name in mvtec_ad.GREY else 3, "size": (512, 512)}
         for name in mvtec_ad.DEFECT_TYPES
     },
     **{
@@ -55,24 +46,17 @@ _DATA = {
         "test_folds": (1,),
     },
     "kolektor_sdd/commutator": {"channels": 1, "size": (1280, 512)},
-    **{
-        f"image_mask_folder/{name}": {
-            "channels": channels,
-            "size": (512, 512),
-            "arguments": _ONE_SHAPE,
-        }
-        for name, channels in (("grey", 1), ("rgb", 3))
-    },
+    "image_mask_folder/grey": {"channels": 1, "size": (512, 512)},
+    "image_mask_folder/rgb": {"channels": 3, "size": (512, 512)},
 }
 
 
-def _on_data(*, channels, size, arguments=(), **data):
+def _on_data(*, channels, size, **data):
     smoothing = min(size or (BLURRED_SIDE,)) / BLURRED_SIDE
     args = {
         **_DEFAULT["builder_args"],
         "image_shape": [None, None, channels],
         "smoothing": smoothing,
-        **dict(arguments),
     }
     return {**_DEFAULT, "builder_args": args, "image_size": size, **data}
 
