@@ -100,7 +100,7 @@ def labels_alone(folder):
 @pytest.mark.parametrize(
     "make, kind, image_rule",
     [
-        (good_alone, "good images alone", "false_alarms:0.05"),
+        (good_alone, "good images alone", "normal:0.05"),
         (labels_alone, "image labels", "best_f1"),
     ],
 )

@@ -6,18 +6,19 @@ from absl import logging
 
 from zoo import datasets, tasks
 from zoo.recipe import Recipe
+from zoo.threshold_rules import parse_rule
 
 # It has losses of its own, of whole images.
 _MUST = {"loss": None, "crop_size": None, "defective_only": False}
 # In place of the best F1 where there is no defect to reckon it of.
-_GOOD_RULES = {"pixel_rule": "false_alarms:0.001", "image_rule": "false_alarms:0.05"}
+_GOOD_RULES = {"pixel_rule": "false_alarms:0.001", "image_rule": "normal:0.05"}
 
 
 def completed(recipe: Recipe, builder) -> Recipe:
     """Fits a recipe to what the validation images of its data know of defects.
 
-    Without a defective one the best F1 cannot choose a threshold, and the false alarms do; without
-    a mask of one the last weights are kept, since nothing says which are best.
+    Without a defective one no rule of the best F1 can choose a threshold, and one of good images
+    does; without a mask of one the last weights are kept, since nothing says which are best.
 
     Args:
       recipe: what is trained; those of other builders stay as they are.
@@ -44,7 +45,9 @@ def completed(recipe: Recipe, builder) -> Recipe:
     changes = {}
     if not datasets.count_labels(*where)[1:].any():
         changes = {
-            name: rule for name, rule in _GOOD_RULES.items() if getattr(recipe, name) == "best_f1"
+            name: rule
+            for name, rule in _GOOD_RULES.items()
+            if parse_rule(name, getattr(recipe, name)).needs_defects
         }
     marked = datasets.count_types(*where, mask_feature=recipe.mask_feature)[1:].any()
     if recipe.weights == "best" and not marked:
