@@ -73,7 +73,9 @@ def test_nothing_is_named_without_a_blot(blotted, data_dir):
     measure.calibrate_predictor(
         predictor, builder, watch=lambda sample: search.add(sample, outliers.VALIDATION)
     )
-    evaluation = measure.with_outliers(Evaluation({}, [], {}), search, predictor, builder)
+    evaluation = measure.with_outliers(
+        Evaluation({}, [], {}), search, predictor, builder, RECIPE.training_folds
+    )
     assert evaluation.metrics == {"outliers": []} and evaluation.outliers == []
     kept = {entry["row"]["role"] for *_, entry in search._heap}
     assert kept == {outliers.TRAINING, outliers.VALIDATION}
