@@ -17,7 +17,7 @@ _LABELS = {
 # network that they are more frequent than they are, and together they would say so twice. Images
 # as often as they come, those of defects weighing more, is what was published.
 _WEIGHTED = {"label_weights": (1.0, 3.0)}
-# From a random start every batch needs some: as many as good ones, which weigh alike.
+# In a short training every batch needs some: as many as good ones, which weigh alike.
 _BALANCED = {"defective_fraction": 0.5}
 
 # Weights of ImageNet, of which the last block learns.
@@ -34,13 +34,20 @@ _DEFAULT = {
     "batch_size": 10,
 }
 
-# A random start where nothing can be downloaded, on two cores.
+# Weights that come with the zoo, of which the last blocks learn, on two cores; images are large
+# enough for a scratch to be more than a pixel.
 _SMALL = {
     **_LABELS,
     **_BALANCED,
-    "builder_args": {**_LABELS["builder_args"], "backbone": "MobileNetV2"},
+    "builder_args": {
+        **_LABELS["builder_args"],
+        "backbone": "EfficientNetLite0",
+        "weights": "imagenet",
+        "trainable_from": "block5a_expand_conv",
+    },
     "schedule": "cosine",
-    "batch_size": 16,
+    "batch_size": 8,
+    "epochs": 15,
     "early_stopping_patience": None,
     "reduce_lr_patience": None,
 }
@@ -78,7 +85,8 @@ _MVTEC_AD = {
 
 _DATA = {
     **{
-        f"mvtec_ad/{name}": _MVTEC_AD | {"channels": 1 if name in mvtec_ad.GREY else 3, "size": 224}
+        f"mvtec_ad/{name}": _MVTEC_AD
+        | {"channels": 1 if name in mvtec_ad.GREY else 3, "size": 224, "small_size": 512}
         for name in mvtec_ad.DEFECT_TYPES
     },
     **{
@@ -86,7 +94,7 @@ _DATA = {
         for name, mask_feature in (("dagm2007", "mask"), ("dagm_synthetic", "weak_mask"))
         for number in range(1, 11)
     },
-    "magnetic_tile/tile": {"channels": 1, "size": 224},
+    "magnetic_tile/tile": {"channels": 1, "size": 224, "small_size": (384, 288)},
     "kolektor_sdd/commutator": {"channels": 1, "size": (640, 256)},
     # Nearly all images are defective: labels tell types apart, and every image weighs alike.
     "msd/screen": {
@@ -96,17 +104,20 @@ _DATA = {
         "label_weights": None,
         "validation_folds": (0,),
     },
-    "image_mask_folder/grey": {"channels": 1, "size": 224},
-    "image_mask_folder/rgb": {"channels": 3, "size": 224},
+    "image_mask_folder/grey": {"channels": 1, "size": 224, "small_size": 512},
+    "image_mask_folder/rgb": {"channels": 3, "size": 224, "small_size": 512},
 }
 
 
-def _on_data(recipe, *, channels, size, num_labels=2, **data):
+def _on_data(recipe, *, channels, size, small_size=None, num_labels=2, **data):
+    """A recipe on a data set; `small_size` is that of the images of `_SMALL`, None for `size`."""
     args = {
         **recipe["builder_args"],
         "image_shape": [None, None, channels],
         "num_labels": num_labels,
     }
+    if recipe is _SMALL:
+        size = small_size or size
     image_size = (size, size) if isinstance(size, int) else size
     return {**recipe, "builder_args": args, "image_size": image_size, **data}
 
