@@ -118,16 +118,16 @@ def adaptor_of(model: keras.Model) -> keras.Model:
     return keras.Model(model.get_layer("standardize").input, model.get_layer("adaptor").output)
 
 
-def heads_of(model: keras.Model) -> keras.Model:
-    """The rest but the map's enlargement: from adapted features to a dict of `cell_logits`.
+def mask_head_of(model: keras.Model) -> keras.Model:
+    """The head of masks, without enlargement: from adapted features to [B, k h, k w, 1]."""
+    return keras.Model(model.get_layer("adaptor").output, model.get_layer("cell_logits").output)
 
-    They are [B, k h, k w, 1], and with them are `score_logits` [B].
-    """
-    outputs = {
-        "cell_logits": model.get_layer("cell_logits").output,
-        "score_logits": model.output["score_logits"],
-    }
-    return keras.Model(model.get_layer("adaptor").output, outputs)
+
+def score_head_of(model: keras.Model) -> keras.Model:
+    """The head of scores: from adapted features and what `mask_head_of` makes of them to [B]."""
+    names = ("adaptor", "cell_logits")
+    inputs = [model.get_layer(name).output for name in names]
+    return keras.Model(inputs, model.output["score_logits"])
 
 
 def strides_of(model: keras.Model) -> tuple[int, int]:

@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from zoo.anomaly_pipeline import VALIDATION_SEED, drawn_images
 from zoo.feature_cache import Features
+from zoo.feature_cells import CellDraws
 from zoo.recipe import Recipe
 from zoo.synthetic_anomalies.perlin import perlin_field, random_cells
 
-NOISE = 0.3  # standard deviation, relative to that of the features
+NOISE = 0.7  # standard deviation, relative to that of the features
 NOISE_LEVEL = 0.2  # of the Perlin field above which there is noise
 _SHAPES = 7  # tells the draws of shapes from others by the same seed
 
@@ -30,8 +31,9 @@ def training_batches(features: Features, recipe: Recipe, first_epoch: int = 0) -
       first_epoch: 0, or the epoch to resume at.
 
     Returns:
-      Pairs of a dict of `features` and `noise`, float32 [B, h, w, C], and of a dict of `mask` and
-      `label`, see `super_simple_net_losses`; noise counts as a defect.
+      Pairs of a dict of `features` and `noise`, float32 [B, h, w, C], and of `cells` and
+      `cell_noise`, [M, 1, 1, C]; and of a dict of `mask`, `label` and `cell_mask`, see
+      `super_simple_net_losses`; noise counts as a defect.
     """
     first, last = (epoch * recipe.steps_per_epoch for epoch in (first_epoch, recipe.epochs))
     streams = _streams(features, recipe)
@@ -75,6 +77,7 @@ def _streams(features, recipe) -> list[tuple[np.ndarray, int]]:
 def _batches(features, numbers, draw, seed, batch_size=None):
     size, map_size = features.foregrounds.shape[1:], features.masks.shape[1:]
     split = map_size[0] // size[0]
+    cells = CellDraws(features)
 
     def batch(number):
         chosen, noisy = draw(int(number))
@@ -88,19 +91,30 @@ def _batches(features, numbers, draw, seed, batch_size=None):
             noise[place] &= field > NOISE_LEVEL
         masks[noise.repeat(split, axis=1).repeat(split, axis=2)] = 1
         labels = features.labels[chosen] | noise.any(axis=(1, 2))
-        return features.values[chosen], noise, masks, labels.astype(np.float32)
+        whole = features.values[chosen], noise, masks, labels.astype(np.float32)
+        return *whole, *cells.draw(seed, int(number))
 
-    shapes = features.values.shape[1:], size, map_size, ()
-    kinds = [tf.float16, tf.bool, tf.uint8, tf.float32]
+    depth = features.values.shape[-1:]
+    shapes = [(batch_size, *each) for each in ((*size, *depth), size, map_size, ())]
+    shapes += [(None, 1, 1, *depth), (None, 1, 1), (None, split, split)]
+    kinds = [tf.float16, tf.bool, tf.uint8, tf.float32, tf.float16, tf.bool, tf.uint8]
 
     def pair(number):
         arrays = tf.numpy_function(batch, [number], kinds)
         for array, shape in zip(arrays, shapes):
-            array.set_shape((batch_size, *shape))
-        values, noisy, masks, labels = arrays
-        noise = NOISE * tf.random.stateless_normal(tf.shape(values), [seed, number])
-        noise = tf.where(noisy[..., None], noise, 0.0)
-        asked = {"features": tf.cast(values, tf.float32), "noise": noise}
-        return asked, {"mask": masks, "label": labels}
+            array.set_shape(shape)
+        values, noisy, masks, labels, cell_values, noisy_cells, cell_masks = arrays
+        asked = {
+            "features": tf.cast(values, tf.float32),
+            "noise": _noise(noisy, values, [seed, number]),
+            "cells": tf.cast(cell_values, tf.float32),
+            "cell_noise": _noise(noisy_cells, cell_values, [number, seed]),
+        }
+        return asked, {"mask": masks, "label": labels, "cell_mask": cell_masks}
 
     return numbers.map(pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+
+
+def _noise(noisy, values, seed):
+    noise = NOISE * tf.random.stateless_normal(tf.shape(values), seed)
+    return tf.where(noisy[..., None], noise, 0.0)

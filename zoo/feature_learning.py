@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from builders.super_simple_net import adaptor_of, heads_of
+from builders.super_simple_net import adaptor_of, mask_head_of, score_head_of
 from zoo.metrics.segmentation import IGNORE
 from zoo.super_simple_net_loss import super_simple_net_losses
 
@@ -14,19 +14,31 @@ MONITOR = "val_pixel_ap"  # chooses the weights where validation images have mas
 class FeatureLearning(keras.Model):
     """All that learns of a model of `super_simple_net`, which shares its layers, with its loss.
 
-    Its inputs are `features`, as the frozen network gives them, and `noise`, which is added to the
-    adapted ones. Every part of the loss is logged, and the average precision of the cells.
+    The head of masks learns from `cells` that are drawn from all images, that of scores from the
+    `features` of a few whole ones, of which it sees the map as it is. To both their noise is added,
+    after the adaptor. Every part of the loss is logged, and the average precision of the cells of
+    the whole images.
 
     Args:
       model: of `super_simple_net`.
     """
 
     def __init__(self, model: keras.Model):
-        adaptor, heads = adaptor_of(model), heads_of(model)
-        features = keras.Input(adaptor.input.shape[1:], name="features")
-        noise = keras.Input(features.shape[1:], name="noise")
-        inputs = {"features": features, "noise": noise}
-        super().__init__(inputs, heads(adaptor(features) + noise), name="feature_learning")
+        adaptor, mask_head, score_head = (
+            part(model) for part in (adaptor_of, mask_head_of, score_head_of)
+        )
+        shapes = {"features": adaptor.input.shape[1:], "cells": (1, 1, adaptor.input.shape[-1])}
+        inputs, adapted = {}, {}
+        for name, noise in (("features", "noise"), ("cells", "cell_noise")):
+            inputs |= {each: keras.Input(shapes[name], name=each) for each in (name, noise)}
+            adapted[name] = adaptor(inputs[name]) + inputs[noise]
+        cell_logits = ops.stop_gradient(mask_head(adapted["features"], training=False))
+        outputs = {
+            "cell_logits": cell_logits,
+            "drawn_logits": mask_head(adapted["cells"]),
+            "score_logits": score_head([adapted["features"], cell_logits]),
+        }
+        super().__init__(inputs, outputs, name="feature_learning")
         self.parts = [keras.metrics.Mean(name) for name in PARTS]
         self.average_precision = keras.metrics.AUC(curve="PR", name="pixel_ap")
 

@@ -4,27 +4,25 @@ from keras import ops
 
 from zoo import losses
 
-CELL_SHARE = 10.0
-
 
 def super_simple_net_losses(truth: dict, heads: dict) -> dict:
     """Returns the parts of the loss of a batch; their sum is what is minimised.
 
-    Source: Rolih et al., arXiv:2408.03143. Deliberate difference: cross-entropy in place of their
-    truncated L1 and focal losses. The truncated L1 weighs all defective cells as much as all good
-    ones, so that too much is marked until hundreds of epochs have passed.
+    Source: Rolih et al., arXiv:2408.03143. Deliberate differences: cross-entropy in place of their
+    truncated L1 and focal losses; and the cells are drawn from all images, see `CellDraws`, where
+    theirs are those of the batch: a few images of which nearly all cells are good.
 
     Args:
-      truth: dict of `mask` uint8 [B, h, w], 1 where a cell is defective, 0 where it is good, 255
-        where nobody knows; and `label` [B], 1 for defective images.
-      heads: dict of `cell_logits` [B, h, w, 1] and `score_logits` [B].
+      truth: dict of `cell_mask` uint8 [M, k, k], 1 where a cell is defective, 0 where it is good,
+        255 where nobody knows; and `label` [B], 1 for defective images.
+      heads: dict of `drawn_logits` [M, k, k, 1] and `score_logits` [B].
 
     Returns:
-      Dict of float32 scalars: `cells`, the mean of those of which something is known, times
-      `CELL_SHARE`, since few are defective; and `score`, the mean of the images.
+      Dict of float32 scalars: `cells`, the mean of those of which something is known, and `score`,
+      the mean of the images.
     """
     score, label = heads["score_logits"], ops.cast(truth["label"], "float32")
     return {
-        "cells": CELL_SHARE * losses.bce(truth["mask"][..., None], heads["cell_logits"]),
+        "cells": losses.bce(truth["cell_mask"][..., None], heads["drawn_logits"]),
         "score": ops.mean(ops.softplus(score) - label * score),
     }
