@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from builders.blocks import BilinearUpsampling
+from builders.resizing import BilinearUpsampling
 
 THRESHOLD = 0.7  # share of the range of a map, as published
 EVIDENCE = ("difference", "label")

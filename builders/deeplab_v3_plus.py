@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from builders import backbones, blocks, dilated
+from builders import backbones, blocks, dilated, padding, resizing
 
 FILTERS = 256  # of the pyramid and of the decoder
 LOW_FILTERS = 48  # that the low-level features are reduced to, lest they outweigh the deep ones
@@ -70,7 +70,7 @@ def deeplab_v3_plus(
 
     # === Encoder ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    x = blocks.pad_to_multiple(image, max(output_stride, 16))
+    x = padding.pad_to_multiple(image, max(output_stride, 16))
     low, deep = encoder(backbones.preprocess(backbone, x))
 
     # === Atrous spatial pyramid pooling ===
@@ -86,7 +86,7 @@ def deeplab_v3_plus(
         x = layers.Dropout(dropout_rate, name="aspp_dropout")(x)
 
     # === Decoder ===
-    x = blocks.BilinearUpsampling(output_stride // backbones.LOW_STRIDE, name="up1_upsample")(x)
+    x = resizing.BilinearUpsampling(output_stride // backbones.LOW_STRIDE, name="up1_upsample")(x)
     low = blocks.conv_norm_relu(low, LOW_FILTERS, "low_conv1", kernel_size=1)
     x = layers.Concatenate(name="up1_concat")([x, low])
     for number in (1, 2):
@@ -94,10 +94,10 @@ def deeplab_v3_plus(
 
     # === Head ===
     logits = layers.Conv2D(num_classes, 1, name="mask_logits_small", dtype="float32")(x)
-    logits = blocks.BilinearUpsampling(backbones.LOW_STRIDE, name="mask_logits", dtype="float32")(
+    logits = resizing.BilinearUpsampling(backbones.LOW_STRIDE, name="mask_logits", dtype="float32")(
         logits
     )
-    outputs = {"mask_logits": blocks.crop_like(logits, image)}
+    outputs = {"mask_logits": padding.crop_like(logits, image)}
     return keras.Model(image, outputs, name="deeplab_v3_plus")
 
 

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from builders import blocks
+from builders import blocks, padding
 
 STEM_STRIDES = (2, 4)
 WIDTHS = (1, 1, 2, 4, 8)  # of the levels, in base filters: those of TinyUNet, bottleneck last
@@ -93,4 +93,4 @@ def fast_unet(
         )(x)
         x = layers.Conv2D(num_classes, 1, name="refine_conv2", dtype="float32")(x)
         logits = layers.Add(name="mask_logits", dtype="float32")([logits, x])
-    return keras.Model(image, {"mask_logits": blocks.crop_like(logits, image)}, name="fast_unet")
+    return keras.Model(image, {"mask_logits": padding.crop_like(logits, image)}, name="fast_unet")

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from builders import blocks, dilated
+from builders import blocks, dilated, padding
 
 LEAST_KERNEL = 3
 # How the image in [0, 1] reaches the first convolution: factor and offset.
@@ -88,7 +88,7 @@ def flex_unet(
 
     # === Encoder ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    x = blocks.pad_to_multiple(image, 2 ** (num_layers - 1))
+    x = padding.pad_to_multiple(image, 2 ** (num_layers - 1))
     scale, offset = INPUT_SCALES[input_scale]
     x = layers.Rescaling(scale, offset=offset, name="normalize")(x)
     skips = []
@@ -109,4 +109,4 @@ def flex_unet(
 
     # === Head ===
     logits = layers.Conv2D(num_classes, 1, name="mask_logits", dtype="float32")(x)
-    return keras.Model(image, {"mask_logits": blocks.crop_like(logits, image)}, name="flex_unet")
+    return keras.Model(image, {"mask_logits": padding.crop_like(logits, image)}, name="flex_unet")

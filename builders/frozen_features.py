@@ -2,7 +2,7 @@
 
 from keras import layers, ops
 
-from builders import backbones, blocks
+from builders import backbones, padding, resizing
 
 STRIDES = (8, 16)
 NEIGHBOURHOOD = 3  # cells on a side
@@ -44,7 +44,7 @@ def frozen_features(
         )
     encoder = backbones.features(backbone, tuple(strides), weights=weights)
     encoder.trainable = False
-    padded = blocks.pad_to_multiple(image, max(strides), margin * max(strides))
+    padded = padding.pad_to_multiple(image, max(strides), margin * max(strides))
     features = []
     for stride, found in zip(strides, encoder(backbones.preprocess(backbone, padded))):
         x = ops.cast(found, "float32")
@@ -53,7 +53,7 @@ def frozen_features(
             x = layers.AveragePooling2D(neighbourhood, name=f"mean{stride}", **pool)(x)
         if stride > strides[0]:
             factor = stride // strides[0]
-            x = blocks.BilinearUpsampling(factor, name=f"up{stride}", dtype="float32")(x)
+            x = resizing.BilinearUpsampling(factor, name=f"up{stride}", dtype="float32")(x)
         features.append(x)
     x = features[0]
     if len(features) > 1:

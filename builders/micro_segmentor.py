@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from builders import blocks
+from builders import blocks, padding, resizing
 from builders.predictions import defect_probability, mask_probabilities
 
 LEVELS = 4  # halvings, so that sizes are multiples of 16 inside the network
@@ -67,7 +67,7 @@ def micro_segmentor(
 
     def enlarge(x, name):
         if up == "bilinear":
-            return blocks.BilinearUpsampling(2, name=f"{name}_upsample")(x)
+            return resizing.BilinearUpsampling(2, name=f"{name}_upsample")(x)
         # Cut at the front, as padding by 1 does in PyTorch; "same" would cut behind.
         x = layers.Conv2DTranspose(
             x.shape[-1],
@@ -82,7 +82,7 @@ def micro_segmentor(
 
     # === Encoder ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    x = blocks.pad_to_multiple(image, 2**LEVELS)
+    x = padding.pad_to_multiple(image, 2**LEVELS)
     x = layers.ZeroPadding2D(1, name="stem_pad")(x)
     x = _conv(x, base_filters, "stem", kernel_size=3, strides=2)
     x = _norm_silu(x, "stem")
@@ -105,7 +105,7 @@ def micro_segmentor(
     mask = {"use_bias": True, "dtype": "float32"}
     if up == "bilinear":  # the convolution first: with a quarter of the pixels, and the same result
         x = _conv(x, num_classes, "mask_logits_small", **mask)
-        logits = blocks.BilinearUpsampling(2, name="mask_logits", dtype="float32")(x)
+        logits = resizing.BilinearUpsampling(2, name="mask_logits", dtype="float32")(x)
     else:
         x = logits = _conv(enlarge(x, "head"), num_classes, "mask_logits", **mask)
     if label_pooling == "image":
@@ -120,7 +120,7 @@ def micro_segmentor(
         name="label_logits",
         dtype="float32",
     )(x)
-    outputs = {"mask_logits": blocks.crop_like(logits, image), "label_logits": labels}
+    outputs = {"mask_logits": padding.crop_like(logits, image), "label_logits": labels}
     return keras.Model(image, outputs, name="micro_segmentor")
 
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from builders import blocks
+from builders import gaussian_blur, padding, resizing
 from builders.frozen_features import NEIGHBOURHOOD, STRIDES, frozen_features
 from builders.memory_bank import MemoryBank
 
@@ -75,11 +75,11 @@ def patch_core(
 
     # === Map ===
     if smoothing:
-        distance = blocks.GaussianBlur(smoothing, name="blur", dtype="float32")(distance)
+        distance = gaussian_blur.GaussianBlur(smoothing, name="blur", dtype="float32")(distance)
     if strides[0] > 1:
-        enlarge = blocks.BilinearUpsampling(strides[0], name="up_map", dtype="float32")
+        enlarge = resizing.BilinearUpsampling(strides[0], name="up_map", dtype="float32")
         distance = enlarge(distance)
-    logits = blocks.crop_like(_logits(distance), image)
+    logits = padding.crop_like(_logits(distance), image)
     outputs = {"mask_logits": logits, "anomaly_map": ops.sigmoid(logits)[..., 0]}
     if score:
         outputs["score_logits"] = _logits(score[0])

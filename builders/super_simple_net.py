@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from builders import blocks
+from builders import blocks, gaussian_blur, padding, resizing
 from builders.frozen_features import NEIGHBOURHOOD, STRIDES, frozen_features
 
 MASK_FILTERS = 128
@@ -91,10 +91,10 @@ def super_simple_net(
     # === Map ===
     logits = cells
     if smoothing:
-        logits = blocks.GaussianBlur(smoothing, name="blur", dtype="float32")(logits)
+        logits = gaussian_blur.GaussianBlur(smoothing, name="blur", dtype="float32")(logits)
     if map_stride > 1:
-        logits = blocks.BilinearUpsampling(map_stride, name="up_map", dtype="float32")(logits)
-    logits = blocks.crop_like(logits, image)
+        logits = resizing.BilinearUpsampling(map_stride, name="up_map", dtype="float32")(logits)
+    logits = padding.crop_like(logits, image)
     outputs = {
         "mask_logits": logits,
         "anomaly_map": ops.sigmoid(logits)[..., 0],

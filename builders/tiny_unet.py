@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from builders import blocks
+from builders import blocks, padding, resizing
 
 # stem width, widths of the three down blocks, bottleneck width, width of the output block
 VARIANTS = {
@@ -70,7 +70,7 @@ def tiny_unet(
         )(x)
 
     def resize_conv(x, filters, name):
-        x = blocks.NearestUpsampling(name=f"{name}_upsample")(x)
+        x = resizing.NearestUpsampling(name=f"{name}_upsample")(x)
         return conv(x, filters, f"{name}_upconv", kernel_size=2)
 
     # === Encoder ===
@@ -102,4 +102,4 @@ def tiny_unet(
     logits = conv(
         x, num_classes, "mask_logits", kernel_size=1, activation="linear", dtype="float32"
     )
-    return keras.Model(image, {"mask_logits": blocks.crop_like(logits, image)}, name="tiny_unet")
+    return keras.Model(image, {"mask_logits": padding.crop_like(logits, image)}, name="tiny_unet")

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from builders import backbones, blocks, transparency
+from builders import backbones, padding, transparency
 from builders.transfusion_network import build_network
 
 
@@ -66,7 +66,7 @@ def transfusion(
 
     image = keras.Input(image_shape, name="image", dtype="float32")
     colour = backbones.rgb(image)
-    padded = blocks.pad_to_multiple(colour, stem_stride * 2 ** (len(multipliers) - 1))
+    padded = padding.pad_to_multiple(colour, stem_stride * 2 ** (len(multipliers) - 1))
     x = layers.Rescaling(2.0, offset=-1.0, name="normalize", dtype="float32")(padded)
     network = build_network(
         image_shape=x.shape[1:],
@@ -81,8 +81,8 @@ def transfusion(
     )
     x, mean_mask = loop(x)
     x = layers.Rescaling(0.5, offset=0.5, name="denormalize", dtype="float32")(x)
-    reconstruction = ops.clip(blocks.crop_like(x, image, "reconstruction_crop"), 0.0, 1.0)
-    mean_mask = blocks.crop_like(mean_mask, image, "mean_mask_crop")
+    reconstruction = ops.clip(padding.crop_like(x, image, "reconstruction_crop"), 0.0, 1.0)
+    mean_mask = padding.crop_like(mean_mask, image, "mean_mask_crop")
     maps = transparency.AnomalyMap(name="anomaly_map", dtype="float32")
     anomaly_map = maps(mean_mask, colour, reconstruction)
     outputs = {

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from builders import backbones, blocks
+from builders import backbones, blocks, padding
 
 LEVELS = 4  # poolings, so that sizes are multiples of 16 inside the network
 
@@ -68,7 +68,7 @@ def unet(
 
     # === Encoder ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    padded = blocks.pad_to_multiple(image, 2**LEVELS)
+    padded = padding.pad_to_multiple(image, 2**LEVELS)
     x = layers.Rescaling(2.0, offset=-1.0, name="normalize")(padded)
     if encoder is None:
         skips = []
@@ -93,4 +93,4 @@ def unet(
 
     # === Head ===
     logits = layers.Conv2D(num_classes, 1, name="mask_logits", dtype="float32")(x)
-    return keras.Model(image, {"mask_logits": blocks.crop_like(logits, image)}, name="unet")
+    return keras.Model(image, {"mask_logits": padding.crop_like(logits, image)}, name="unet")

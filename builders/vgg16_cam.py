@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from builders import backbones, blocks, boxes
+from builders import backbones, boxes, resizing
 
 STRIDE = 16  # pixels of the image in a cell of the map, high and wide
 PREPROCESSING = ("imagenet", "unit")
@@ -83,7 +83,7 @@ def vgg16_cam(
 
     # === Encoder ===
     image = keras.Input(image_shape, name="image", dtype="float32")
-    x = blocks.stretch_to_multiple(image, STRIDE)
+    x = resizing.stretch_to_multiple(image, STRIDE)
     x = backbones.preprocess(backbone, x) if preprocessing == "imagenet" else backbones.rgb(x)
     _, features = encoder(x)
 
@@ -99,7 +99,7 @@ def vgg16_cam(
     evidence = cell_logits - head(ops.zeros_like(x))[:, None, None]
     if num_labels == 2:  # a softmax of two is a sigmoid of their difference
         cell_logits = cell_logits[..., 1:] - cell_logits[..., :1]
-    mask_logits = blocks.EnlargeLike(name="mask_logits", dtype="float32")(cell_logits, image)
+    mask_logits = resizing.EnlargeLike(name="mask_logits", dtype="float32")(cell_logits, image)
 
     # === Boxes: drawn, not learnt ===
     # Keras' `argmax` looks at the bits of zeros, which ONNX and OpenVINO cannot.

@@ -12,7 +12,7 @@ import pytest
 from keras import applications, ops
 
 import builders
-from builders import backbones, blocks
+from builders import backbones, resizing
 from builders.deeplab_v3_plus import atrous_rates
 
 
@@ -224,7 +224,7 @@ def test_rates_follow_the_size_of_the_features():
 def test_bilinear_upsampling_agrees_with_that_of_keras(factor, size):
     x = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
     expected = keras.layers.UpSampling2D(factor, interpolation="bilinear")(x)
-    layer = blocks.BilinearUpsampling(factor)
+    layer = resizing.BilinearUpsampling(factor)
     np.testing.assert_allclose(layer(x), expected, atol=1e-6)
     assert layer.compute_output_shape((None, None, 5, 3)) == (None, None, 5 * factor, 3)
 
@@ -232,6 +232,6 @@ def test_bilinear_upsampling_agrees_with_that_of_keras(factor, size):
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 4)])
 def test_nearest_upsampling_is_that_of_keras(size):
     x = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
-    layer = blocks.NearestUpsampling()
+    layer = resizing.NearestUpsampling()
     np.testing.assert_array_equal(layer(x), keras.layers.UpSampling2D(2)(x))
     assert layer.compute_output_shape((None, None, 5, 3)) == (None, None, 10, 3)

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 import builders
-from builders import blocks, run_dir
+from builders import padding, run_dir
 from builders.boxes import boxes, heat_map
 from builders.predictions import predictions
 
@@ -142,7 +142,7 @@ def test_flex_unet_has_its_published_size(kernel, classes, normalization, parame
 
 def test_padding_is_symmetric_and_leaves_fitting_images_alone():
     row = np.arange(1.0, 7).reshape(1, 1, 6, 1)
-    padded = blocks.PadToMultiple(4)(np.repeat(row, 4, axis=1))
+    padded = padding.PadToMultiple(4)(np.repeat(row, 4, axis=1))
     assert ops.convert_to_numpy(padded)[0, 0, :, 0].tolist() == [1, 1, 2, 3, 4, 5, 6, 6]
     names = [layer.name for layer in builders.build("tiny_unet", image_shape=(32, 32, 1)).layers]
     assert "pad" not in names
@@ -154,7 +154,7 @@ def test_padding_mirrors_as_often_as_it_must(size):
     missing = [-n % 16 for n in size]
     ends = [(0, 0), *((n // 2, n - n // 2) for n in missing), (0, 0)]
     expected = np.pad(image, ends, mode="symmetric")
-    found = ops.convert_to_numpy(blocks.PadToMultiple(16)(image))
+    found = ops.convert_to_numpy(padding.PadToMultiple(16)(image))
     np.testing.assert_array_equal(found, expected)
 
 

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import builders
-from builders import blocks
+from builders import gaussian_blur
 from builders.memory_bank import MemoryBank
 from builders.patch_core import bank_of, features_of
 from builders.predictions import predictions
@@ -60,7 +60,7 @@ def test_a_bank_holds_so_many_vectors(count):
 
 
 def test_a_blur_keeps_constants_and_the_sum_inside():
-    blur = blocks.GaussianBlur(1.0)
+    blur = gaussian_blur.GaussianBlur(1.0)
     np.testing.assert_allclose(blur(np.full((1, 3, 2, 1), 5.0, np.float32)), 5.0, rtol=1e-6)
     point = np.zeros((1, 21, 21, 1), np.float32)
     point[0, 10, 10] = 1.0

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 import builders
-from builders import blocks, boxes, run_dir
+from builders import boxes, resizing, run_dir
 from builders.predictions import predictions
 
 SMALL = {"backbone": "MobileNetV3Small"}  # does for what does not depend on VGG16
@@ -158,7 +158,7 @@ def test_stretching_leaves_places_where_they_are(height, width):
     image = random_image(2, height, width, 3)
     size = [-(-length // 16) * 16 for length in (height, width)]
     expected = ops.image.resize(image, size, interpolation="bilinear")
-    stretch = blocks.StretchToMultiple(16)
+    stretch = resizing.StretchToMultiple(16)
     np.testing.assert_allclose(stretch(image), expected, atol=1e-5)
     # As in a module, which takes images of any size.
     signature = [tf.TensorSpec([None, None, None, 3], tf.float32)]

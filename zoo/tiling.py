@@ -9,7 +9,7 @@ import numpy as np
 from absl import logging
 
 from builders import run_dir
-from builders.blocks import PadToMultiple
+from builders.padding import PadToMultiple
 from builders.predictions import defect_probability
 from zoo.predictor import Predictor
 
