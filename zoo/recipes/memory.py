@@ -62,3 +62,7 @@ def _on_data(*, channels, size, **data):
 
 
 RECIPES = {f"patch_core/{handle}": {"default": _on_data(**data)} for handle, data in _DATA.items()}
+# Small defects on large parts, at four times the pixels, seconds and milliseconds.
+for _name in mvtec_ad.DEFECT_TYPES:
+    _data = {**_DATA[f"mvtec_ad/{_name}"], "size": (1024, 1024)}
+    RECIPES[f"patch_core/mvtec_ad/{_name}"]["large"] = _on_data(**_data)

@@ -60,8 +60,8 @@ _DATA = {
         "test_split": "train",
         "test_folds": (1,),
     },
-    "image_mask_folder/grey": {"channels": 1, "image_size": (256, 256)},
-    "image_mask_folder/rgb": {"channels": 3, "image_size": (256, 256)},
+    "image_mask_folder/grey": {"channels": 1, "image_size": (512, 512)},
+    "image_mask_folder/rgb": {"channels": 3, "image_size": (512, 512)},
 }
 
 
