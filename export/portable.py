@@ -19,7 +19,7 @@ import numpy as np
 from builders import run_dir, runtimes
 from builders.atomic import write_json
 from builders.predictions import predictions
-from export import PRECISIONS, check
+from export import PRECISIONS, check, licences
 from export.archive import describe_file
 from export.writers import SUFFIXES, WRITERS
 
@@ -54,7 +54,8 @@ def write(
         None; what int8 is fitted to and all is compared on. None takes noise, but for int8.
       calibration: thresholds, for the description.
       known_images: hashes of images that the weights know, for the description.
-      learnt_from: the data sets whose images the weights know, for the description.
+      learnt_from: the data sets whose images the weights know, for the description, with their
+        licences.
 
     Returns:
       The description: `format`, `precision`, `image_size`, `file`, `bytes` of all files, `sha256`,
@@ -100,6 +101,7 @@ def write(
             "calibration": calibration,
             "known_images": known_images,
             "learnt_from": list(learnt_from),
+            "data_licence": licences.of_images(learnt_from),
         }
         runtimes.description_path(path).unlink(missing_ok=True)
         for file in reversed(files):

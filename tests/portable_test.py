@@ -1,5 +1,7 @@
 """Models in the formats of other runtimes, each run by its own and by the predictor of `zoo`."""
 
+import json
+
 import every_builder_test
 import keras
 import numpy as np
@@ -10,7 +12,7 @@ from PIL import Image
 import builders
 from builders import runtimes
 from builders.predictions import predictions
-from export import FORMATS, check, portable, writers
+from export import FORMATS, check, licences, portable, writers
 from zoo.predictor import load_predictor
 
 for package in ("ai_edge_litert", "onnx", "onnxruntime", "openvino", "tf2onnx"):
@@ -70,6 +72,8 @@ def test_files_answer_as_the_model(format, precision, tmp_path):
     names |= {f"1.{precision}.bin"} if format == "openvino" else set()
     assert {path.name for path in tmp_path.iterdir()} == names
 
+    described = json.loads((tmp_path / f"1.{precision}{suffix}.json").read_text())
+    assert described["data_licence"] == licences.of_images(["neu_seg/strip"])
     predictor = load_predictor(str(tmp_path / written["file"]))
     np.testing.assert_allclose(predictor.predict(images)["mask"], expected["mask"], atol=tolerance)
     assert (
