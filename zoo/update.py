@@ -15,7 +15,7 @@ from absl import logging
 import builders
 from builders import run_dir
 from builders.atomic import write_json
-from builders.patch_core import bank_of
+from builders.patch_core import BANK_SIZE, bank_of
 from tfds_datasets.features import GOOD
 from tfds_datasets.images import BrokenImageError, read_image
 from zoo import datasets, known_images, measure, memorize, predictor, samples, tasks
@@ -196,7 +196,7 @@ def _document(run, before, after, metrics, new, kept) -> dict:
         scores = [sample.score for sample in _scored(model, images)]
         rejected = sum(score > model.score_threshold for score in scores)
         return {
-            "bank_vectors": model.recipe["builder_args"].get("bank_size"),
+            "bank_vectors": model.recipe["builder_args"].get("bank_size", BANK_SIZE),
             "threshold": model.threshold,
             "score_threshold": model.score_threshold,
             **{name: measured[name] for name in COMPARED},
