@@ -58,7 +58,7 @@ def trained(builder, make, folder):
     if builder == "vgg16_cam":
         path = folder / "backbone.weights.h5"
         keras.applications.MobileNetV2(include_top=False, weights=None).save_weights(path)
-        args = {"weights": str(path)}
+        args = {"backbone": "MobileNetV2", "weights": str(path), "trainable_from": None}
     recipe = get_recipe(
         f"{builder}/image_mask_folder/grey",
         "small" if builder == "vgg16_cam" else "default",

@@ -122,7 +122,7 @@ SMALL = {
         (
             "vgg16_cam/dagm_synthetic/class_1",
             "small",
-            {"builder_args": {"backbone": "MobileNetV3Small"}, "stop_accuracy": 2.0},
+            {"stop_accuracy": 2.0},
             "balanced_accuracy",
         ),
     ],
