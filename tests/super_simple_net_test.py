@@ -184,6 +184,11 @@ def test_without_masks_noise_stands_for_defects():
     assert len(nowhere.values) == 2048 and not nowhere.noisy.any() and not nowhere.masks.any()
 
 
+def test_where_nothing_is_known_to_be_good_an_error_says_so():
+    with pytest.raises(ValueError, match="Add good images, or masks"):
+        feature_cells.CellDraws(some_features((1, 1), masked=False))
+
+
 def test_supervision_is_what_the_features_know():
     kinds = {
         "good images alone": some_features((0, 0, 0)),

@@ -31,6 +31,9 @@ class CellDraws:
 
     Args:
       features: of the images to draw from.
+
+    Raises:
+      ValueError: no cell is known to be good.
     """
 
     def __init__(self, features: Features):
@@ -41,6 +44,11 @@ class CellDraws:
         self._parts = parts.transpose(0, 1, 3, 2, 4)
         good = (parts == 0).all(axis=(2, 4))
         self._good = np.flatnonzero(good)
+        if not len(self._good):
+            raise ValueError(
+                "No place of any training image is known to be good. Add good images, or masks "
+                "that leave some of each image free."
+            )
         self._noisy = np.flatnonzero(good & features.foregrounds)
         self._defective = np.flatnonzero((parts == 1).any(axis=(2, 4)))
 
