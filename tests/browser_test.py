@@ -7,10 +7,10 @@ from report_data import CALIBRATION, HISTORY, THRESHOLDS, measure
 from scipy import ndimage
 
 from zoo import report, verdict
-from zoo.gallery import Gallery
 from zoo.metrics import decisions, segmentation
-from zoo.pictures import heat
 from zoo.recipes import get_recipe
+from zoo.visualization.gallery import Gallery
+from zoo.visualization.pictures import heat
 
 SECONDS = 3.0  # from the call to the first pictures
 

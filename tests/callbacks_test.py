@@ -2,8 +2,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from zoo import pictures
 from zoo.callbacks import Backup, EpochPictures, MeasureAnomaly
+from zoo.visualization import pictures
 
 
 def test_pictures_of_an_epoch_leave_ignored_pixels_dark(tmp_path):

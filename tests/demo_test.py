@@ -16,9 +16,10 @@ import pytest
 from made_predictors import boxed, bright, free_port, made, save, served_demo, spot, two_types
 from PIL import Image
 
-from zoo import answers, commands, demo, pictures, pretrained
+from zoo import answers, commands, demo, pretrained
 from zoo.predict import predict_files
 from zoo.predictor import load_predictor
+from zoo.visualization import pictures
 
 FAST = "fast_unet/dagm_synthetic/class_1"  # the module that came along and loads quickly
 

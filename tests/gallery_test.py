@@ -4,9 +4,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from zoo import gallery
-from zoo.gallery import Gallery
 from zoo.metrics import segmentation
+from zoo.visualization import gallery
+from zoo.visualization.gallery import Gallery
 
 THRESHOLDS = np.linspace(0.0, 0.99, 255)
 

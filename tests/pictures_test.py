@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import pictures
+from zoo.visualization import pictures
 
 RED = (200, 0, 0)
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import image_files, pictures, predict
+from zoo import image_files, predict
 from zoo.predictor import index_mask
+from zoo.visualization import pictures
 
 
 def bright(images):

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
-from zoo.gallery import Gallery
 from zoo.metrics import decisions, segmentation
+from zoo.visualization.gallery import Gallery
 
 THRESHOLDS = np.linspace(0.1, 0.9, 9)
 THRESHOLD, SCORE_THRESHOLD = THRESHOLDS[4], 0.43

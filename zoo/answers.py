@@ -7,9 +7,9 @@ import numpy as np
 
 from builders.predictions import defect_probability
 from tfds_datasets.images import decode_image
-from zoo import pictures
 from zoo.predict import judge, overlay_of
 from zoo.predictor import Predictor
+from zoo.visualization import pictures
 
 SHOWN = 1024  # pixels of the longest side of a picture; more would make it slow to draw again
 

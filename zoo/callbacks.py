@@ -13,10 +13,10 @@ from absl import logging
 
 from builders.atomic import replacing
 from builders.predictions import defect_probability, predictions
-from zoo import pictures
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.segmentation import IGNORE, is_defect
 from zoo.samples import judged_mask
+from zoo.visualization import pictures
 
 PICTURE_SIDE = 512  # px, the longest of the pictures of an epoch
 _STATE_FILE = "state.json"

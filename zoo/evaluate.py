@@ -9,8 +9,6 @@ import numpy as np
 
 from tfds_datasets.features import GOOD
 from zoo import evaluation_tables as tables
-from zoo import progress
-from zoo.gallery import Gallery
 from zoo.metrics import segmentation
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.boundary import boundary_f1
@@ -20,6 +18,8 @@ from zoo.metrics.segmentation import IGNORE
 from zoo.metrics.threshold_overlap import ThresholdOverlap
 from zoo.one_standard_error import LOGIT_THRESHOLDS
 from zoo.samples import ANY_DEFECT, Sample, has_mask, is_defective
+from zoo.visualization import progress
+from zoo.visualization.gallery import Gallery
 
 NO_MASKS = "no defective image has a mask"
 
@@ -29,7 +29,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
       metrics: what `metrics.json` holds; see `evaluate`.
-      gallery: the entries of `zoo.gallery.Gallery`.
+      gallery: the entries of `zoo.visualization.gallery.Gallery`.
       curves: of `AnomalyEvaluator.curves`, and `overlap`, lists over the pixel `threshold`, where
         defects have masks.
       outliers: of `zoo.outliers`, among the good images that a model learnt from.

@@ -9,8 +9,8 @@ import itertools
 
 import numpy as np
 
-from zoo import pictures
 from zoo.samples import Sample, is_defective
+from zoo.visualization import pictures
 
 LIMIT = 3.5  # modified z-score above which an image is an outlier
 MOST = 12  # outliers that are named

@@ -11,8 +11,9 @@ from absl import logging
 
 from builders.atomic import replacing
 from tfds_datasets.images import BrokenImageError, read_image
-from zoo import image_files, pictures
+from zoo import image_files
 from zoo.predictor import defect_type, index_mask
+from zoo.visualization import pictures
 
 
 def predict_files(

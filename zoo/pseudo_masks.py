@@ -20,7 +20,7 @@ from builders.predictions import defect_probability
 from tfds_datasets.copies import COPY_SIDE, thumbnail
 from tfds_datasets.features import IGNORE
 from tfds_datasets.image_mask_folder import manifest
-from zoo import datasets, progress, roles
+from zoo import datasets, roles
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.metrics.segmentation import is_defect
 from zoo.predictor import Predictor
@@ -33,6 +33,7 @@ from zoo.synthetic_anomalies.foreground import foreground_masks
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
 from zoo.tasks import LEARN_NORMAL
 from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
+from zoo.visualization import progress
 
 FOLDERS = PSEUDO, SYNTHETIC, GROUND_TRUTH = ("pseudo", "synthetic", "ground_truth")
 # Pixels above the threshold of so many times the false alarms may be defective: nobody knows.

@@ -138,7 +138,7 @@ def _draw(statistics):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from zoo.pictures import type_color
+    from zoo.visualization.pictures import type_color
 
     names = statistics["class_names"]
     colors = ["#888888", *("#" + bytes(type_color(n)).hex() for n in range(1, len(names)))]

@@ -24,7 +24,6 @@ from zoo import (
     optimizers,
     outliers,
     predictor,
-    progress,
     recipe_checks,
     starting_weights,
     supervision,
@@ -32,6 +31,7 @@ from zoo import (
 )
 from zoo.calibration import refuse_test_split
 from zoo.recipe import Recipe
+from zoo.visualization import progress
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch
 

@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from builders.atomic import replacing
 from tfds_datasets.features import GOOD
-from zoo import templates, verdict
+from zoo import verdict
 from zoo.outliers import LIMIT, MOST
 from zoo.report import charts, explorer, figures
+from zoo.visualization import templates
 
 FOLDER = pathlib.Path(__file__).parent
 SCRIPTS = ("pictures.js", "page.js")

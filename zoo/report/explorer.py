@@ -5,8 +5,9 @@ import base64
 import numpy as np
 
 from tfds_datasets.features import GOOD
-from zoo import pictures, verdict
+from zoo import verdict
 from zoo.metrics import decisions
+from zoo.visualization import pictures
 
 MOST_POSITIONS = 512  # of a slider
 PIXEL_COUNTS = ("true_positive", "false_positive", "false_negative")

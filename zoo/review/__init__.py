@@ -10,10 +10,10 @@ from absl import logging
 
 from builders.atomic import replacing
 from tfds_datasets.image_mask_folder import manifest
-from zoo import pictures
 from zoo.maps import read_map
 from zoo.pseudo_mask import Levels, pseudo_mask
 from zoo.student_folder import MAPS
+from zoo.visualization import pictures
 
 DECISIONS = ACCEPTED, REJECTED, REDRAWN, UNDONE = ("accepted", "rejected", "redrawn", "undone")
 REASON = "rejected in review"

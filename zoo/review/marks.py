@@ -7,7 +7,7 @@ from PIL import Image
 from scipy import ndimage
 
 from tfds_datasets.features import IGNORE
-from zoo import pictures
+from zoo.visualization import pictures
 
 LINE = 2  # pixels that lines are wide on the screen
 # Ids of what lies upon the image: red, green, blue, and the opacity, 0..255 each.

@@ -14,11 +14,11 @@ import threading
 import urllib.parse
 from collections.abc import Iterator
 
-from zoo import templates
 from zoo.review import check_threshold
 from zoo.review.session import ReviewSession
 from zoo.review.views import LONGEST
 from zoo.review.windows import parse_window
+from zoo.visualization import templates
 
 HOST = "127.0.0.1"
 HTTP_PORT = 80  # which browsers do not name

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from tfds_datasets.images import read_image
-from zoo import progress
 from zoo.metrics import segmentation
 from zoo.packed_mask import pack, unpack
 from zoo.predictor import Predictor, index_mask
 from zoo.review import paths
+from zoo.visualization import progress
 
 
 class StudentMasks:

@@ -7,11 +7,11 @@ import numpy as np
 from PIL import Image
 
 from tfds_datasets.features import IGNORE
-from zoo import pictures
 from zoo.pseudo_mask import pseudo_mask
 from zoo.review import teacher_levels
 from zoo.review.files import ReviewFiles
 from zoo.review.marks import clear_png, draw_marks
+from zoo.visualization import pictures
 
 LONGEST = 1024  # pixels of the longest side on the screen
 SMALL = 96  # pixels of the longest side in the list

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo import pictures
 from zoo.pseudo_mask import pseudo_mask_window
 from zoo.review import teacher_levels
 from zoo.review.files import ReviewFiles
 from zoo.review.marks import LINE, clear_png, draw_marks
 from zoo.review.views import LONGEST, heat_picture
+from zoo.visualization import pictures
 
 FORM = re.compile("([0-9]{1,7}),([0-9]{1,7}),([0-9]{1,7}),([0-9]{1,7})")
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from tfds_datasets.features import GOOD
-from zoo import pictures
+from zoo.visualization import pictures
 
 # All pictures of a report together, as base64 text: with charts and text it stays below 25 MB.
 TEXT_BYTES = 22_500_000
