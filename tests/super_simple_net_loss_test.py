@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.super_simple_net_loss import super_simple_net_losses
+from zoo.losses.super_simple_net import super_simple_net_losses
 
 
 def losses(mask, logits, label=(0,), score=(0.0,)):

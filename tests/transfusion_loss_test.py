@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from builders import transparency
 from builders.transfusion import denoiser, transfusion
-from zoo.transfusion_loss import ssim, transfusion_losses
+from zoo.losses.transfusion import ssim, transfusion_losses
 
 NUM_STEPS = 20
 

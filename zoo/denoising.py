@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from builders.transfusion import denoiser
-from zoo.transfusion_loss import transfusion_losses
+from zoo.losses.transfusion import transfusion_losses
 
 PARTS = ("appearance", "mask", "normal", "consistency")  # of the loss
 

@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from builders.super_simple_net import adaptor_of, mask_head_of, score_head_of
+from zoo.losses.super_simple_net import super_simple_net_losses
 from zoo.metrics.segmentation import IGNORE
-from zoo.super_simple_net_loss import super_simple_net_losses
 
 PARTS = ("cells", "score")  # of the loss
 MONITOR = "val_pixel_ap"  # chooses the weights where validation images have masks of defects

@@ -4,7 +4,7 @@ import keras
 from absl import logging
 
 from zoo import losses
-from zoo.label_loss import get_label_loss
+from zoo.losses.label import get_label_loss
 from zoo.metrics.labels import BalancedAccuracy
 from zoo.metrics.segmentation import SetIoU
 

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from builders import transparency
-from zoo import losses
+from zoo.losses.mask import focal
 
 FOCAL_SHARE = 5.0
 SSIM_SIGMA = 1.5  # pixels; Wang et al., "Image Quality Assessment", 2004, section III.B, as are
@@ -40,7 +40,7 @@ def transfusion_losses(truth: dict, heads: dict, num_steps: int) -> dict:
     stepped = transparency.reverse_step(image, step, heads, num_steps)
     return {
         "appearance": _mean_square(heads["appearance"] - visible),
-        "mask": FOCAL_SHARE * losses.focal(mask, heads["mask_logit"])
+        "mask": FOCAL_SHARE * focal(mask, heads["mask_logit"])
         + ops.mean(keras.losses.huber(mask, probability)),
         "normal": 1 - ssim(heads["normal"], normal) + ops.mean(ops.abs(heads["normal"] - normal)),
         "consistency": _mean_square(stepped - before),

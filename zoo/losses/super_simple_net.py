@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from zoo import losses
+from zoo.losses.mask import bce
 
 
 def super_simple_net_losses(truth: dict, heads: dict) -> dict:
@@ -23,6 +23,6 @@ def super_simple_net_losses(truth: dict, heads: dict) -> dict:
     """
     score, label = heads["score_logits"], ops.cast(truth["label"], "float32")
     return {
-        "cells": losses.bce(truth["cell_mask"][..., None], heads["drawn_logits"]),
+        "cells": bce(truth["cell_mask"][..., None], heads["drawn_logits"]),
         "score": ops.mean(ops.softplus(score) - label * score),
     }
