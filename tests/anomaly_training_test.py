@@ -14,8 +14,8 @@ from zoo import anomaly_pipeline, datasets, tasks
 from zoo.callbacks import Backup
 from zoo.predict import predict_files
 from zoo.predictor import at_size, load_predictor
-from zoo.recipe import parse_field
 from zoo.recipes import get_recipe
+from zoo.recipes.recipe import parse_field
 from zoo.synthetic_anomalies.textures import Textures
 from zoo.train import run_path, train
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from zoo import losses
+from zoo.losses.mask import ADAPTIVE_SWITCH
 
 BIG = 50.0  # a logit of certainty
 TRUTH = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0]], np.uint8)  # 4 pixels
@@ -244,7 +245,7 @@ def test_type_ce_is_of_several_types():
 def test_adaptive_switches_where_dice_falls_below_the_limit():
     bad, good = logits_of(HALF), logits_of(TRUTH) / BIG * 3
     assert float(losses.adaptive(batch(TRUTH), bad)) == float(losses.bce(batch(TRUTH), bad))
-    assert float(losses.dice(batch(TRUTH), good)) < losses.ADAPTIVE_SWITCH
+    assert float(losses.dice(batch(TRUTH), good)) < ADAPTIVE_SWITCH
     assert float(losses.adaptive(batch(TRUTH), good)) == float(losses.dice(batch(TRUTH), good))
 
 

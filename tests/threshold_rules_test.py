@@ -8,15 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoo.evaluation.thresholds import image_threshold, pixel_threshold
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.one_standard_error import LOGIT_THRESHOLDS, nearest_to_even
-from zoo.threshold_rules import (
-    Rule,
-    image_threshold,
-    parse_rule,
-    pixel_threshold,
-    require_images,
-)
+from zoo.recipes.threshold_rules import Rule, parse_rule, require_images
 
 BEST_F1 = Rule("best_f1")
 # Zero, and anomaly scores that are no probabilities; then neighbours among the float32 numbers.

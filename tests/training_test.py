@@ -15,7 +15,7 @@ import pytest
 from builders import run_dir
 from zoo import datasets, measure, optimizers, recipes
 from zoo.predictor import load_predictor
-from zoo.recipe import Recipe, parse_field
+from zoo.recipes.recipe import Recipe, parse_field
 from zoo.train import run_path, train
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"

@@ -2,8 +2,8 @@
 
 from zoo import pretrained
 from zoo.modules import module_folder
-from zoo.recipe import Recipe
 from zoo.recipes import RECIPES, get_recipe
+from zoo.recipes.recipe import Recipe
 
 __all__ = ["Recipe", "get_recipe", "list_modules", "load", "module_path"]
 

@@ -16,7 +16,7 @@ from absl import app, flags, logging
 
 from zoo import command_line, commands, memory_commands, teacher_commands
 from zoo.options import RECIPE_FLAGS
-from zoo.recipe import parse_field, type_name
+from zoo.recipes.recipe import parse_field, type_name
 
 USAGE = pathlib.Path(__file__).with_name("usage.txt").read_text()
 COMMANDS = command_line.Commands(

@@ -12,7 +12,7 @@ from absl import logging
 
 from builders import transparency
 from zoo import augment, datasets, input_pipeline
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 from zoo.synthetic_anomalies import transfusion_batch
 from zoo.synthetic_anomalies.foreground import foreground_masks
 from zoo.synthetic_anomalies.textures import Textures

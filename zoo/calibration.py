@@ -6,17 +6,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from zoo.evaluation.thresholds import image_threshold, pixel_threshold, require_probabilities
 from zoo.metrics import decisions, segmentation
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.one_standard_error import LOGIT_THRESHOLDS
+from zoo.recipes.threshold_rules import Rule, parse_rule
 from zoo.samples import Sample, has_mask, is_defective
-from zoo.threshold_rules import (
-    Rule,
-    image_threshold,
-    parse_rule,
-    pixel_threshold,
-    require_probabilities,
-)
 
 # Names of splits that hold test images; "all" joins every split of a data set.
 _TEST_SPLITS = ("test", "all")

@@ -9,7 +9,7 @@ from absl import logging
 
 import tfds_datasets
 from tfds_datasets.shrink import shrink_mask
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 _SOURCE_FILE = "built_from.txt"  # beside the files of TFDS; the path of the user's folder
 

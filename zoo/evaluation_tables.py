@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfds_datasets.features import GOOD
+from zoo.evaluation.thresholds import image_threshold
 from zoo.metrics import segmentation
 from zoo.metrics.boxes import IOU_LEVELS
 from zoo.metrics.decisions import image_decisions, wilson_interval
 from zoo.metrics.threshold_overlap import ThresholdOverlap
-from zoo.threshold_rules import Rule, image_threshold
+from zoo.recipes.threshold_rules import Rule
 
 OVERLAPS = ("defect_iou", "defect_dice", "set_iou", "set_dice")
 # What cannot be said where no mask says where the defects are.

@@ -12,7 +12,7 @@ from builders.super_simple_net import encoder_of, strides_of
 from tfds_datasets.shrink import shrink_mask
 from zoo import augment, datasets, input_pipeline
 from zoo.metrics.segmentation import IGNORE, is_defect
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 from zoo.samples import judged_mask
 from zoo.synthetic_anomalies.foreground import foreground_masks
 

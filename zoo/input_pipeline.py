@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from zoo import augment, training_streams
 from zoo.metrics.segmentation import is_defect
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 CROP_NUMBERS = 5  # random numbers that place one crop
 MASK_ONLY = {"mask_logits": 1}  # what most models learn

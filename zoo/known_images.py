@@ -8,7 +8,7 @@ import hashlib
 import json
 import pathlib
 
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 FILE = "known_images.json"
 

@@ -24,7 +24,7 @@ from zoo import (
     samples,
 )
 from zoo.predictor import Predictor
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 SPEED = ("seconds", "images_per_second")
 

@@ -11,7 +11,7 @@ from builders.inference import for_inference
 from builders.patch_core import bank_of, features_of
 from zoo import anomaly_pipeline, augment, datasets, input_pipeline
 from zoo.coreset import greedy_coreset
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 from zoo.visualization import progress
 
 CANDIDATES = 60_000  # vectors that the bank is chosen from, however many images there are

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 # The fields of a recipe that are flags: all but those that the handle decides.
 RECIPE_FLAGS = tuple(

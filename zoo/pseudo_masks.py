@@ -21,18 +21,19 @@ from tfds_datasets.copies import COPY_SIDE, thumbnail
 from tfds_datasets.features import IGNORE
 from tfds_datasets.image_mask_folder import manifest
 from zoo import datasets, roles
+from zoo.evaluation.thresholds import image_threshold, pixel_threshold
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.metrics.segmentation import is_defect
 from zoo.predictor import Predictor
 from zoo.pseudo_mask import Levels, pseudo_mask
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
+from zoo.recipes.threshold_rules import Rule, parse_rule
 from zoo.samples import judged_mask
 from zoo.student_folder import StudentFolder
 from zoo.synthetic_anomalies import with_anomalies
 from zoo.synthetic_anomalies.foreground import foreground_masks
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
 from zoo.tasks import LEARN_NORMAL
-from zoo.threshold_rules import Rule, image_threshold, parse_rule, pixel_threshold
 from zoo.visualization import progress
 
 FOLDERS = PSEUDO, SYNTHETIC, GROUND_TRUTH = ("pseudo", "synthetic", "ground_truth")

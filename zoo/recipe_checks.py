@@ -4,9 +4,9 @@ from absl import logging
 
 from tfds_datasets.features import GOOD
 from zoo import augment, datasets, losses, objectives, optimizers, schedules, tasks
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
+from zoo.recipes.threshold_rules import RULES, parse_rule, require_images
 from zoo.synthetic_anomalies.foreground import require_own_masks
-from zoo.threshold_rules import RULES, parse_rule, require_images
 
 
 def check_choices(recipe: Recipe) -> None:

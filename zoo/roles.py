@@ -12,7 +12,7 @@ import numpy as np
 from absl import logging
 
 from tfds_datasets.copies import group_copies
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 TEACHER, CALIBRATION, STUDENT, VALIDATION, TEST, REFUSED = (
     "teacher_train",

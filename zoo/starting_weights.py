@@ -9,7 +9,7 @@ from absl import logging
 from builders import run_dir
 from zoo import datasets, known_images
 from zoo.measure import seen
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 
 def copy_weights(model: keras.Model, directory) -> list[str]:

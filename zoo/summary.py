@@ -7,7 +7,7 @@ import statistics
 
 from builders.atomic import write_json
 from builders.run_dir import without_folders
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 FIGURES = (
     "defect_iou",

@@ -5,8 +5,8 @@ import dataclasses
 from absl import logging
 
 from zoo import datasets, tasks
-from zoo.recipe import Recipe
-from zoo.threshold_rules import parse_rule
+from zoo.recipes.recipe import Recipe
+from zoo.recipes.threshold_rules import parse_rule
 
 # It has losses of its own, of whole images.
 _MUST = {"loss": None, "crop_size": None, "defective_only": False}

@@ -16,9 +16,9 @@ from zoo import (
     input_pipeline,
     objectives,
 )
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
+from zoo.recipes.threshold_rules import parse_rule
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
-from zoo.threshold_rules import parse_rule
 
 LEARN_NORMAL = ("patch_core", "transfusion")  # builders whose models learn from good images alone
 MEMORIZE = ("patch_core",)  # those that remember them, and have nothing to train

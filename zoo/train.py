@@ -30,7 +30,7 @@ from zoo import (
     tasks,
 )
 from zoo.calibration import refuse_test_split
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 from zoo.visualization import progress
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch

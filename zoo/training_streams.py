@@ -8,7 +8,7 @@ from absl import logging
 
 from zoo import datasets
 from zoo.metrics.segmentation import is_defect
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 CACHE_BYTES = 2**30  # decoded examples up to this size are kept in memory, more are streamed
 

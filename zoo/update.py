@@ -20,7 +20,7 @@ from tfds_datasets.features import GOOD
 from tfds_datasets.images import BrokenImageError, read_image
 from zoo import datasets, known_images, measure, memorize, predictor, samples, tasks
 from zoo.image_files import find_images
-from zoo.recipe import Recipe
+from zoo.recipes.recipe import Recipe
 
 FILE = "update.json"
 NUM_FOLDS = 10

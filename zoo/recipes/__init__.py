@@ -6,8 +6,8 @@ A module's handle is `<builder>/<dataset>/<class>`; a recipe is chosen by its na
 import dataclasses
 import inspect
 
-from zoo.recipe import Recipe
 from zoo.recipes import anomaly, cam, dagm, defect_types, memory, super_simple_net
+from zoo.recipes.recipe import Recipe
 
 # Recipes of each module: handle -> recipe name -> what differs from the defaults of `Recipe`.
 RECIPES: dict[str, dict[str, dict]] = {

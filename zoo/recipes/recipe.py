@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.threshold_rules import RULES, parse_rule
+from zoo.recipes.threshold_rules import RULES, parse_rule
 
 
 def _field(help_text: str, default: Any = dataclasses.MISSING) -> Any:
