@@ -8,7 +8,8 @@ import tensorflow as tf
 from anomaly_training_test import MODULE, SMALL
 from report_test import Page
 
-from zoo import anomaly_pipeline, datasets, measure, outliers, verdict
+from zoo import measure, outliers, verdict
+from zoo.data import datasets
 from zoo.evaluate import Evaluation
 from zoo.predictor import load_predictor
 from zoo.recipes import get_recipe
@@ -38,7 +39,7 @@ def read_blotted(name):
 def blotted(data_dir, tmp_path_factory):
     """A run that learnt from an image with a blot, and the name of that image."""
     builder = datasets.prepare_dataset(RECIPE.dataset, data_dir=data_dir)
-    good = anomaly_pipeline.good_examples(builder, RECIPE, RECIPE.training_folds)
+    good = datasets.read_good_examples(builder, RECIPE, RECIPE.training_folds)
     name = min(example["file_name"].decode() for example in good.as_numpy_iterator())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "read_examples", read_blotted(name))

@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 from builders import run_dir
-from zoo import anomaly_pipeline, datasets, tasks
+from zoo import anomaly_pipeline, tasks
 from zoo.callbacks import Backup
+from zoo.data import datasets
 from zoo.predict import predict_files
 from zoo.predictor import at_size, load_predictor
 from zoo.recipes import get_recipe

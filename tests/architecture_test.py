@@ -15,14 +15,14 @@ MAY_IMPORT = {
 MAY_USE_TENSORFLOW = {
     "zoo/__init__.py",
     "zoo/anomaly_pipeline.py",
-    "zoo/datasets.py",
+    "zoo/data/datasets.py",
     "zoo/feature_batches.py",
     "zoo/feature_cache.py",
-    "zoo/input_pipeline.py",
+    "zoo/data/input_pipeline.py",
     "zoo/module_import.py",
     "zoo/nvidia_checkpoint.py",
     "zoo/predictor.py",
-    "zoo/training_streams.py",
+    "zoo/data/training_examples.py",
 }
 FILES = [path for package in MAY_IMPORT for path in sorted((ROOT / package).rglob("*.py"))]
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 from scipy import ndimage
 
-from zoo import augment
+from zoo.data import augment
 
 IMAGE = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1) / 10
 

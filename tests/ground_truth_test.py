@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from zoo import ground_truth
+from zoo.data import mask_files
 from zoo.maps import MapFile
 
 MASK = np.array([[0, 255, 0], [0, 255, 255]], np.uint8)
@@ -35,7 +36,7 @@ def save_mask(path, kind):
 )
 def test_masks_of_every_kind(tmp_path, kind):
     save_mask(tmp_path / "a.png", kind)
-    mask = ground_truth.read_mask(tmp_path / "a.png")
+    mask = mask_files.read_mask(tmp_path / "a.png")
     assert mask.dtype == bool
     np.testing.assert_array_equal(mask, MASK > 0)
 
@@ -46,22 +47,22 @@ def test_truncated_files_are_named(tmp_path):
     for length in (0, 3, len(content) // 2, len(content) - 30):
         (tmp_path / "a.png").write_bytes(content[:length])
         with pytest.raises(ValueError, match=r"a\.png is truncated or no image"):
-            ground_truth.read_mask(tmp_path / "a.png")
+            mask_files.read_mask(tmp_path / "a.png")
 
 
 def test_grey_levels_need_a_threshold(tmp_path):
     levels = np.array([[0, 100, 127, 128, 255]], np.uint8)
     Image.fromarray(levels).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"a\.png .*100, 127, 128:.*ground_truth_threshold"):
-        ground_truth.read_mask(tmp_path / "a.png")
-    mask = ground_truth.read_mask(tmp_path / "a.png", 127)
+        mask_files.read_mask(tmp_path / "a.png")
+    mask = mask_files.read_mask(tmp_path / "a.png", 127)
     np.testing.assert_array_equal(mask, levels > 127)
 
 
 def test_colours_are_refused(tmp_path):
     Image.fromarray(np.array([[[255, 0, 0], [0, 0, 0]]], np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"a\.png is in colour"):
-        ground_truth.read_mask(tmp_path / "a.png", 127)
+        mask_files.read_mask(tmp_path / "a.png", 127)
 
 
 def test_good_without_mask_has_the_size_of_its_image(tmp_path):

@@ -12,7 +12,7 @@ from made_archives import build, examples, save
 
 from tfds_datasets.image_mask_folder import image_mask_folder_dataset_builder as folder_builder
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import datasets
+from zoo.data import datasets
 
 SIZE = (24, 32)
 RED, GREEN = (255, 0, 0), (0, 255, 0)

@@ -7,7 +7,8 @@ import tensorflow as tf
 from made_archives import build, save
 
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import datasets, input_pipeline, recipes, training_streams
+from zoo import recipes
+from zoo.data import datasets, input_pipeline, training_examples
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 
@@ -83,7 +84,7 @@ def test_validation_images_stay_in_memory_up_to_a_bound(missing_bytes, reads, mo
         "label": tf.TensorSpec((), tf.int64),
     }
     num_bytes = (4 + 4 + 6) * 5 * (3 + 1)
-    monkeypatch.setattr(training_streams, "CACHE_BYTES", num_bytes - missing_bytes)
+    monkeypatch.setattr(training_examples, "CACHE_BYTES", num_bytes - missing_bytes)
     batches = input_pipeline.validation_batches(
         tf.data.Dataset.from_generator(examples, output_signature=signature)
     )
@@ -189,8 +190,8 @@ def test_memory_is_counted_image_by_image(keep, tmp_path, monkeypatch):
     builder = build(Builder, "grey", tmp_path / "mine", tmp_path / "data")
     recipe = recipes.get_recipe("unet/image_mask_folder/grey", crop_size=(16, 16))
     largest = 64 * 64 * 2
-    monkeypatch.setattr(training_streams, "CACHE_BYTES", largest * (20 if keep else 4))
-    found = training_streams.training_streams(builder, recipe)
+    monkeypatch.setattr(training_examples, "CACHE_BYTES", largest * (20 if keep else 4))
+    found = training_examples.training_streams(builder, recipe)
     assert found.sizes <= {(16, 16), (64, 64)} and (64, 64) in found.sizes
     waiting = [4 // len(found.streams)] * len(found.streams)
     assert found.buffers == (found.lengths if keep else waiting)
@@ -218,7 +219,7 @@ def test_all_images_are_drawn_and_resumed(keep, tmp_path, monkeypatch):
         steps_per_epoch=3,
         epochs=12,
     )
-    monkeypatch.setattr(training_streams, "CACHE_BYTES", 16 * 16 * 2 * (80 if keep else 8))
+    monkeypatch.setattr(training_examples, "CACHE_BYTES", 16 * 16 * 2 * (80 if keep else 8))
 
     def drawn(first_epoch=0):
         batches = input_pipeline.training_batches(builder, recipe, first_epoch)

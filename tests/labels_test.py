@@ -10,7 +10,7 @@ from made_archives import save
 
 from zoo import optimizers
 from zoo.callbacks import Backup
-from zoo.datasets import count_labels, prepare_dataset
+from zoo.data.datasets import count_labels, prepare_dataset
 from zoo.losses.label import get_label_loss
 from zoo.metrics.boxes import BoxCounts, box_iou, found_boxes
 from zoo.metrics.labels import BalancedAccuracy, label_scores

@@ -8,8 +8,9 @@ import pytest
 
 import builders
 from builders.patch_core import bank_of
-from zoo import datasets, memorize, predictor, tasks
+from zoo import memorize, predictor, tasks
 from zoo.coreset import greedy_coreset
+from zoo.data import datasets
 from zoo.recipes import get_recipe
 from zoo.train import train
 

@@ -29,7 +29,7 @@ from tfds_datasets.msd import masks
 from tfds_datasets.msd.archive import find_images
 from tfds_datasets.msd.msd_dataset_builder import Builder
 from tfds_datasets.shrink import shrink_mask
-from zoo import datasets
+from zoo.data import datasets
 
 
 class MsdTest(tfds.testing.DatasetBuilderTestCase):

@@ -14,7 +14,8 @@ from builders.atomic import write_json
 from builders.run_dir import save_model
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import comparison, datasets, measure, predictor, pseudo_masks, recipes, result_tables
+from zoo import comparison, measure, predictor, pseudo_masks, recipes, result_tables
+from zoo.data import datasets
 from zoo.predictor import Predictor
 
 SIDE = 32

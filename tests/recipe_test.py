@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from zoo import datasets, recipe_checks, recipes
+from zoo import recipe_checks, recipes
+from zoo.data import datasets
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 

@@ -14,7 +14,8 @@ from mvtec_ad_test import make_category
 from tfds_datasets.image_mask_folder import image_mask_folder_dataset_builder
 from tfds_datasets.mvtec_ad import categories
 from tfds_datasets.mvtec_ad.mvtec_ad_dataset_builder import Builder
-from zoo import datasets, known_images, measure
+from zoo import measure
+from zoo.data import datasets, known_images
 from zoo.measure import seen
 from zoo.predictor import load_predictor
 from zoo.recipes import RECIPES, get_recipe

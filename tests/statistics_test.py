@@ -8,7 +8,7 @@ import pytest
 from command_line_test import command
 from made_archives import save
 
-from zoo import statistics
+from zoo.data import statistics
 
 MASK = [[1, 0, 0, 2], [0, 1, 0, 2], [0, 0, 0, 255], [1, 0, 7, 0]]
 

@@ -7,7 +7,8 @@ from pseudo_masks_test import built, entries, make_folder, part, teacher
 from textures_test import make_dtd
 
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import datasets, pseudo_masks, recipes, starting_weights
+from zoo import pseudo_masks, recipes, starting_weights
+from zoo.data import datasets
 
 
 def test_defects_without_masks(tmp_path):

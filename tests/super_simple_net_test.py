@@ -14,7 +14,8 @@ from builders.super_simple_net import (
     score_head_of,
     strides_of,
 )
-from zoo import datasets, feature_batches, feature_cache, feature_cells
+from zoo import feature_batches, feature_cache, feature_cells
+from zoo.data import datasets
 from zoo.feature_cache import Features
 from zoo.feature_learning import FeatureLearning
 from zoo.recipes import get_recipe

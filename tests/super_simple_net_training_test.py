@@ -8,8 +8,9 @@ import pytest
 from made_archives import save
 
 from builders import run_dir
-from zoo import datasets, feature_cache, supervision
+from zoo import feature_cache, supervision
 from zoo.callbacks import Backup
+from zoo.data import datasets
 from zoo.recipes import get_recipe
 from zoo.train import train
 

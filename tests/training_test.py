@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from builders import run_dir
-from zoo import datasets, measure, optimizers, recipes
+from zoo import measure, optimizers, recipes
+from zoo.data import datasets
 from zoo.predictor import load_predictor
 from zoo.recipes.recipe import Recipe, parse_field
 from zoo.train import run_path, train

@@ -11,7 +11,7 @@ import tensorflow as tf
 from absl import logging
 
 from builders import transparency
-from zoo import augment, datasets, input_pipeline
+from zoo.data import augment, datasets, input_pipeline
 from zoo.recipes.recipe import Recipe
 from zoo.synthetic_anomalies import transfusion_batch
 from zoo.synthetic_anomalies.foreground import foreground_masks
@@ -46,7 +46,7 @@ def read_good_images(builder, recipe: Recipe, folds: tuple[int, ...]) -> GoodIma
       ValueError: there is no good image, their sizes differ, or the folder of foregrounds does not
         fit.
     """
-    good = list(good_examples(builder, recipe, folds).as_numpy_iterator())
+    good = list(datasets.read_good_examples(builder, recipe, folds).as_numpy_iterator())
     if not good:
         raise ValueError(
             f"{builder.info.full_name} must have good images in the folds {folds} of "
@@ -69,12 +69,6 @@ def read_good_images(builder, recipe: Recipe, folds: tuple[int, ...]) -> GoodIma
         (images.nbytes + foregrounds.nbytes) / 1e6,
     )
     return GoodImages(images, foregrounds)
-
-
-def good_examples(builder, recipe: Recipe, folds: tuple[int, ...]) -> tf.data.Dataset:
-    """The good examples among those of `datasets.read_folds`."""
-    examples = datasets.read_folds(builder, recipe, folds)
-    return examples.filter(lambda example: example["label"] == 0)
 
 
 def training_batches(

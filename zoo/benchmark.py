@@ -13,7 +13,8 @@ import builders
 from builders import run_dir
 from builders.inference import for_inference
 from tfds_datasets.dagm_synthetic import scene
-from zoo import datasets, hardware, input_pipeline, objectives, tasks
+from zoo import hardware, objectives, tasks
+from zoo.data import datasets, input_pipeline
 from zoo.recipes.recipe import Recipe
 
 EMBEDDED = "dagm_synthetic/class_1"  # the data set that is read and rendered for the pipeline

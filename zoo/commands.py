@@ -237,8 +237,8 @@ def import_module(options) -> Iterator[str]:
 @COMMANDS.add("statistics", "dataset", *DATA, "mask_feature", "output_dir")
 def statistics(options) -> Iterator[str]:
     dataset = required(options, "dataset")
-    from zoo import datasets
-    from zoo import statistics as counts
+    from zoo.data import datasets
+    from zoo.data import statistics as counts
 
     builder = datasets.prepare_dataset(
         dataset,

@@ -10,7 +10,7 @@ from absl import logging
 from builders.inference import for_inference
 from builders.super_simple_net import encoder_of, strides_of
 from tfds_datasets.shrink import shrink_mask
-from zoo import augment, datasets, input_pipeline
+from zoo.data import augment, datasets, input_pipeline
 from zoo.metrics.segmentation import IGNORE, is_defect
 from zoo.recipes.recipe import Recipe
 from zoo.samples import judged_mask

@@ -5,12 +5,11 @@ import warnings
 from collections.abc import Iterable
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
+from zoo.data.mask_files import read_grey, read_mask, unreadable_image
 from zoo.maps import GOOD, MapFile
 from zoo.metrics.regions import Region
-
-MASK_LEVELS = (0, 1, 255)  # background, and defect in either of the usual ways
 
 
 def read_truth(
@@ -67,7 +66,7 @@ def truth_shape(item: MapFile) -> tuple[int, int] | None:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
             return image.size if turned else image.size[::-1]
     except Exception as error:  # what damaged files raise has no common class
-        raise _unreadable_image(path, error) from error
+        raise unreadable_image(path, error) from error
 
 
 def common_shape(items: Iterable[MapFile]) -> tuple[int, int] | None:
@@ -80,22 +79,6 @@ def common_shape(items: Iterable[MapFile]) -> tuple[int, int] | None:
     return shapes.pop() if len(shapes) == 1 else None
 
 
-def read_mask(path: pathlib.Path, ground_truth_threshold: float | None = None) -> np.ndarray:
-    """Reads a mask file as bool [H, W]; see `read_truth`."""
-    grey = _read_grey(path)
-    if ground_truth_threshold is not None:
-        return grey > ground_truth_threshold
-    others = np.setdiff1d(grey, MASK_LEVELS)
-    if others.size:
-        raise ValueError(
-            f"{path} has the grey levels {', '.join(map(str, others[:5]))}"
-            f"{', ...' if others.size > 5 else ''}: a mask must have 0 (background) and 255 or 1 "
-            "(defect) alone. Save it without smoothing or JPEG, or set `ground_truth_threshold`: "
-            "what is above it is defect."
-        )
-    return grey > 0
-
-
 def _read_regions(item: MapFile) -> list[Region]:
     """The channels of a LOCO image; saturation areas as in the official evaluation.
 
@@ -104,7 +87,7 @@ def _read_regions(item: MapFile) -> list[Region]:
     """
     regions = []
     for path in item.truth_paths:
-        grey = _read_grey(path)
+        grey = read_grey(path)
         levels = np.setdiff1d(grey, 0)
         if len(levels) != 1 or int(levels[0]) not in item.defects:
             raise ValueError(
@@ -132,26 +115,3 @@ def _saturate(mask: np.ndarray, defect: dict, path: pathlib.Path) -> Region:
             stacklevel=4,
         )
     return Region(mask, float(min(threshold, area)))
-
-
-def _read_grey(path: pathlib.Path) -> np.ndarray:
-    # Not `read_image`, which scales 16 bits and mixes colours: here a grey level is a word.
-    try:
-        with Image.open(path) as image:
-            image = ImageOps.exif_transpose(image)
-            pixels = np.asarray(image)
-            colors = np.asarray(image.convert("RGB")) if image.mode == "P" else pixels
-    except Exception as error:  # what damaged files raise has no common class
-        raise _unreadable_image(path, error) from error
-    if colors.ndim == 3:
-        channels = 3 if colors.shape[-1] > 2 else 1  # alpha says nothing
-        if (colors[..., :channels] == colors[..., :1]).all():
-            pixels = colors[..., 0]  # of a palette too: black and white may be in any order
-        elif pixels.ndim == 3:
-            raise ValueError(f"{path} is in colour. Save the mask in grey: 0 and 255.")
-        # of a coloured palette the index counts
-    return pixels.astype(np.uint8) if pixels.dtype == bool else pixels
-
-
-def _unreadable_image(path: pathlib.Path, error: BaseException) -> ValueError:
-    return ValueError(f"{path} is truncated or no image ({error}). Save or download it again.")

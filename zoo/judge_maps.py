@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 from tfds_datasets.shrink import shrink_mask
-from zoo.ground_truth import read_mask
+from zoo.data.mask_files import read_mask
 from zoo.maps import GOOD, read_map, resize_map
 from zoo.metrics.anomaly import AnomalyEvaluator
 

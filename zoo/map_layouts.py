@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from tfds_datasets.images import SUFFIXES
-from zoo.ground_truth import read_mask
+from zoo.data.mask_files import read_mask
 from zoo.maps import GOOD, READERS, MapFile
 
 DEFECT = "defect"  # the label where no folder names the type

@@ -12,17 +12,8 @@ from absl import logging
 from builders import run_dir
 from builders.atomic import write_json
 from tfds_datasets.image_mask_folder import manifest
-from zoo import (
-    anomaly_pipeline,
-    calibration,
-    datasets,
-    evaluate,
-    input_pipeline,
-    known_images,
-    outliers,
-    report,
-    samples,
-)
+from zoo import calibration, evaluate, outliers, report, samples
+from zoo.data import datasets, input_pipeline, known_images
 from zoo.predictor import Predictor
 from zoo.recipes.recipe import Recipe
 
@@ -180,7 +171,7 @@ def with_outliers(
     recipe = Recipe.from_dict(predictor.recipe)
     if folds:
         logging.info("Scoring the good images learnt from, to find a defect among them.")
-        good = anomaly_pipeline.good_examples(builder, recipe, folds)
+        good = datasets.read_good_examples(builder, recipe, folds)
         batches = input_pipeline.same_size_batches(good).as_numpy_iterator()
         for sample in samples.predicted_samples(predictor, batches):
             search.add(sample, outliers.TRAINING)
@@ -277,7 +268,7 @@ def seen(
       builder: a built data set.
       split: of it.
       folds: of the split; None for all of it.
-      known: see `zoo.known_images`; None where the folds say it.
+      known: see `zoo.data.known_images`; None where the folds say it.
       learnt_from: the data sets that the weights know.
     """
     other = f"{builder.name}/{builder.builder_config.name}" != recipe.dataset

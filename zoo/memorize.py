@@ -9,8 +9,8 @@ from absl import logging
 
 from builders.inference import for_inference
 from builders.patch_core import bank_of, features_of
-from zoo import anomaly_pipeline, augment, datasets, input_pipeline
 from zoo.coreset import greedy_coreset
+from zoo.data import augment, datasets, input_pipeline
 from zoo.recipes.recipe import Recipe
 from zoo.visualization import progress
 
@@ -98,7 +98,7 @@ def extend_bank(model: keras.Model, recipe: Recipe, images: list[np.ndarray]) ->
 
 def _good_batches(recipe, builder) -> Iterator[np.ndarray]:
     """Good images uint8 [B, H, W, C], one size at a time."""
-    examples = anomaly_pipeline.good_examples(builder, recipe, recipe.training_folds)
+    examples = datasets.read_good_examples(builder, recipe, recipe.training_folds)
     for batch in input_pipeline.same_size_batches(examples).as_numpy_iterator():
         yield batch["image"]
 

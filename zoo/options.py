@@ -106,7 +106,7 @@ def calibration_of(options) -> dict | None:
 
 def dataset_of(options, predictor):
     """The data set of --dataset, else that of a model, built from --manual_dir where it is not."""
-    from zoo import datasets
+    from zoo.data import datasets
 
     return datasets.prepare_dataset(
         options.dataset or predictor.recipe["dataset"],

@@ -11,7 +11,8 @@ import numpy as np
 from builders import run_dir, runtimes
 from builders.inference import for_inference
 from builders.predictions import defect_probability, predictions
-from zoo import known_images, modules
+from zoo import modules
+from zoo.data import known_images
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
 
@@ -96,7 +97,7 @@ def at_size(predict: Callable, size: tuple[int, int]) -> Callable:
     """
     import tensorflow as tf
 
-    from zoo.datasets import resize_images  # of the data that the network learnt from
+    from zoo.data.datasets import resize_images  # of the data that the network learnt from
 
     def resized(images):
         own_size = images.shape[1:3]

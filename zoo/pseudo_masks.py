@@ -20,7 +20,8 @@ from builders.predictions import defect_probability
 from tfds_datasets.copies import COPY_SIDE, thumbnail
 from tfds_datasets.features import IGNORE
 from tfds_datasets.image_mask_folder import manifest
-from zoo import datasets, roles
+from zoo import roles
+from zoo.data import datasets
 from zoo.evaluation.thresholds import image_threshold, pixel_threshold
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.metrics.segmentation import is_defect

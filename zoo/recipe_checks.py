@@ -3,7 +3,8 @@
 from absl import logging
 
 from tfds_datasets.features import GOOD
-from zoo import augment, datasets, losses, objectives, optimizers, schedules, tasks
+from zoo import losses, objectives, optimizers, schedules, tasks
+from zoo.data import augment, datasets
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import RULES, parse_rule, require_images
 from zoo.synthetic_anomalies.foreground import require_own_masks

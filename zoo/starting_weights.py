@@ -7,7 +7,7 @@ import keras
 from absl import logging
 
 from builders import run_dir
-from zoo import datasets, known_images
+from zoo.data import datasets, known_images
 from zoo.measure import seen
 from zoo.recipes.recipe import Recipe
 

@@ -4,7 +4,8 @@ import dataclasses
 
 from absl import logging
 
-from zoo import datasets, tasks
+from zoo import tasks
+from zoo.data import datasets
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import parse_rule
 

@@ -13,9 +13,9 @@ from zoo import (
     feature_batches,
     feature_cache,
     feature_learning,
-    input_pipeline,
     objectives,
 )
+from zoo.data import input_pipeline
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import parse_rule
 from zoo.synthetic_anomalies.textures import find_textures, require_readable

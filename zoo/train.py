@@ -15,10 +15,7 @@ from builders import run_dir
 from builders.atomic import replacing, write_json
 from zoo import (
     callbacks,
-    datasets,
     hardware,
-    input_pipeline,
-    known_images,
     measure,
     memorize,
     optimizers,
@@ -30,6 +27,7 @@ from zoo import (
     tasks,
 )
 from zoo.calibration import refuse_test_split
+from zoo.data import datasets, input_pipeline, known_images
 from zoo.recipes.recipe import Recipe
 from zoo.visualization import progress
 

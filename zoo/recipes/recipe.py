@@ -53,7 +53,7 @@ class Recipe:
     defective_fraction: float | None = _field(
         "share of defective images in each batch; none: as often as they come", None
     )
-    augmentation: str = _field("key of zoo.augment.SYMMETRIES: d4, nvidia or identity", "d4")
+    augmentation: str = _field("key of zoo.data.augment.SYMMETRIES: d4, nvidia or identity", "d4")
     rotation: float = _field("largest random turn to either side, in degrees", 0.0)
     shear: float = _field("largest random shear, relative to the distance from the centre", 0.0)
     zoom: float = _field("largest random magnification minus 1; images shrink as much", 0.0)

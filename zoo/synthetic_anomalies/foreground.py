@@ -15,7 +15,7 @@ from absl import logging
 from PIL import Image
 from scipy import ndimage
 
-from zoo.ground_truth import read_mask
+from zoo.data.mask_files import read_mask
 
 TOLERANCE = 15.0  # CIE76 difference in Lab to the colour of a corner; 100 from black to white
 NOISE_SIGMA = 1.0  # px: smoothed before colours are compared

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from zoo import augment, training_streams
+from zoo.data import augment, training_examples
 from zoo.metrics.segmentation import is_defect
 from zoo.recipes.recipe import Recipe
 
@@ -41,7 +41,7 @@ def training_batches(
       ValueError: there is no example to learn from, or the images' sizes do not fit the recipe.
     """
     strengths = augment.strengths_of(recipe)
-    streams = training_streams.training_streams(builder, recipe)
+    streams = training_examples.training_streams(builder, recipe)
     size = _checked_size(streams.sizes, recipe)
 
     def drawn(part):
@@ -162,7 +162,7 @@ def validation_batches(
 
     batches = same_size_batches(examples)
     count, num_bytes = batches.reduce((np.int64(0), np.int64(0)), add)
-    if num_bytes <= training_streams.CACHE_BYTES:
+    if num_bytes <= training_examples.CACHE_BYTES:
         batches = batches.cache()
     # Keras warns at the end of data whose length it was not told.
     return batches.map(pair).apply(tf.data.experimental.assert_cardinality(count))

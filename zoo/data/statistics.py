@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from builders.atomic import replacing, write_json
 from tfds_datasets.features import GOOD, IGNORE
-from zoo import datasets
+from zoo.data import datasets
 
 EIGHT_NEIGHBOURS = np.ones((3, 3))
 

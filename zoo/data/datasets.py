@@ -146,6 +146,12 @@ def read_folds(builder, recipe: Recipe, folds: tuple[int, ...]) -> tf.data.Datas
     )
 
 
+def read_good_examples(builder, recipe: Recipe, folds: tuple[int, ...]) -> tf.data.Dataset:
+    """Reads the good examples among those of `read_folds`."""
+    examples = read_folds(builder, recipe, folds)
+    return examples.filter(lambda example: example["label"] == 0)
+
+
 def resize_images(image, size: tuple[int, int]) -> tf.Tensor:
     """Resizes uint8 [H, W, C] or [B, H, W, C] to `size`, each pixel the mean of what it covers."""
     return tf.cast(tf.round(tf.image.resize(image, size, method="area")), tf.uint8)

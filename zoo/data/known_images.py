@@ -39,7 +39,7 @@ def differ(known: frozenset[str] | None, builder, recipe: Recipe) -> bool:
 
 def hashes(builder, split: str, folds: tuple[int, ...] | None) -> set[str]:
     """Of the pixels of each image of a split, or of folds of it."""
-    from zoo import datasets  # a run is loaded without it
+    from zoo.data import datasets  # a run is loaded without it
 
     examples = datasets.read_examples(builder, split, folds=folds)
     images = examples.map(lambda example: example["image"]).as_numpy_iterator()

@@ -26,7 +26,7 @@ import math
 import numpy as np
 from keras import ops
 
-from zoo import warp
+from zoo.data import warp
 
 # The largest value of each strength: beyond it images fold or say nothing any more.
 LIMITS = {

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import logging
 
-from zoo import datasets
+from zoo.data import datasets
 from zoo.metrics.segmentation import is_defect
 from zoo.recipes.recipe import Recipe
 
