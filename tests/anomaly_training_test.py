@@ -10,13 +10,14 @@ import pytest
 import tensorflow as tf
 
 from builders import run_dir
-from zoo import anomaly_pipeline, tasks
+from zoo import tasks
 from zoo.callbacks import Backup
 from zoo.data import datasets
 from zoo.predict import predict_files
 from zoo.predictor import at_size, load_predictor
 from zoo.recipes import get_recipe
 from zoo.recipes.recipe import parse_field
+from zoo.synthetic_anomalies import batches as anomaly_pipeline
 from zoo.synthetic_anomalies.textures import Textures
 from zoo.train import run_path, train
 

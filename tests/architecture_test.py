@@ -14,7 +14,7 @@ MAY_IMPORT = {
 }
 MAY_USE_TENSORFLOW = {
     "zoo/__init__.py",
-    "zoo/anomaly_pipeline.py",
+    "zoo/synthetic_anomalies/batches.py",
     "zoo/data/datasets.py",
     "zoo/feature_batches.py",
     "zoo/feature_cache.py",

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo import synthetic_anomalies
-from zoo.synthetic_anomalies import perlin
+from zoo.synthetic_anomalies import painting, perlin
 from zoo.synthetic_anomalies.textures import Textures
 
 TEXTURES = Textures("procedural")
@@ -23,7 +22,7 @@ def good_images(shape, seed=0):
 def batch(images, *, foregrounds=None, indices=None, seed=0):
     if foregrounds is None:
         foregrounds = np.ones(images.shape[:3], bool)
-    return synthetic_anomalies.transfusion_batch(
+    return painting.transfusion_batch(
         images,
         foregrounds,
         np.arange(len(images)) if indices is None else indices,
@@ -33,7 +32,7 @@ def batch(images, *, foregrounds=None, indices=None, seed=0):
 
 
 def paste(images, indices=None, *, foregrounds=None):
-    return synthetic_anomalies.with_anomalies(
+    return painting.with_anomalies(
         images,
         np.ones(images.shape[:3], bool) if foregrounds is None else foregrounds,
         np.arange(len(images)) if indices is None else indices,
@@ -44,7 +43,7 @@ def paste(images, indices=None, *, foregrounds=None):
 
 def drawn_masks(count, foreground=EVERYWHERE):
     rngs = map(np.random.default_rng, range(count))
-    return [synthetic_anomalies.draw_mask(rng, foreground) for rng in rngs]
+    return [painting.draw_mask(rng, foreground) for rng in rngs]
 
 
 def test_perlin_noise_pixel_by_pixel():

@@ -7,10 +7,10 @@ an unbroken one would have seen.
 import numpy as np
 import tensorflow as tf
 
-from zoo.anomaly_pipeline import VALIDATION_SEED, drawn_images
 from zoo.feature_cache import Features
 from zoo.feature_cells import CellDraws
 from zoo.recipes.recipe import Recipe
+from zoo.synthetic_anomalies.batches import VALIDATION_SEED, drawn_images
 from zoo.synthetic_anomalies.perlin import perlin_field, random_cells
 
 NOISE = 0.7  # standard deviation, relative to that of the features

@@ -31,8 +31,8 @@ from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import Rule, parse_rule
 from zoo.samples import judged_mask
 from zoo.student_folder import StudentFolder
-from zoo.synthetic_anomalies import with_anomalies
 from zoo.synthetic_anomalies.foreground import foreground_masks
+from zoo.synthetic_anomalies.painting import with_anomalies
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
 from zoo.tasks import LEARN_NORMAL
 from zoo.visualization import progress

@@ -7,17 +7,11 @@ import keras
 from absl import logging
 
 from builders.super_simple_net import set_statistics
-from zoo import (
-    anomaly_pipeline,
-    denoising,
-    feature_batches,
-    feature_cache,
-    feature_learning,
-    objectives,
-)
+from zoo import denoising, feature_batches, feature_cache, feature_learning, objectives
 from zoo.data import input_pipeline
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import parse_rule
+from zoo.synthetic_anomalies import batches
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
 
 LEARN_NORMAL = ("patch_core", "transfusion")  # builders whose models learn from good images alone
@@ -132,19 +126,17 @@ def _good_images(model, recipe, builder):
     textures = find_textures(recipe.textures)
     num_steps = denoising.num_steps(model)
     train, validation = (
-        anomaly_pipeline.read_good_images(builder, recipe, folds)
+        batches.read_good_images(builder, recipe, folds)
         for folds in (recipe.training_folds, recipe.validation_folds)
     )
     _check_size(model, train.images.shape[1:3])
     return Task(
         learner=denoising.Denoising(model),
         objective={},
-        training_batches=lambda first_epoch: anomaly_pipeline.training_batches(
+        training_batches=lambda first_epoch: batches.training_batches(
             train, recipe, textures, num_steps, first_epoch
         ),
-        validation_batches=anomaly_pipeline.validation_batches(
-            validation, recipe, textures, num_steps
-        ),
+        validation_batches=batches.validation_batches(validation, recipe, textures, num_steps),
         monitor="val_loss",
         facts={"textures": textures.source},
     )

@@ -13,8 +13,8 @@ from absl import logging
 from builders import transparency
 from zoo.data import augment, datasets, input_pipeline
 from zoo.recipes.recipe import Recipe
-from zoo.synthetic_anomalies import transfusion_batch
 from zoo.synthetic_anomalies.foreground import foreground_masks
+from zoo.synthetic_anomalies.painting import transfusion_batch
 from zoo.synthetic_anomalies.textures import Textures
 
 VALIDATION_SEED = 712_000_003  # the defects painted on validation images are those of every run
