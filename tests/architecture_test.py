@@ -19,8 +19,8 @@ MAY_USE_TENSORFLOW = {
     "zoo/feature_batches.py",
     "zoo/feature_cache.py",
     "zoo/data/input_pipeline.py",
-    "zoo/module_import.py",
-    "zoo/nvidia_checkpoint.py",
+    "zoo/modules/import_module.py",
+    "zoo/modules/import_nvidia.py",
     "zoo/predictor.py",
     "zoo/data/training_examples.py",
 }

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import commands, memory_commands, pretrained, recipes, teacher_commands
+from zoo import commands, memory_commands, recipes, teacher_commands
+from zoo.modules import pretrained
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 COMMANDS = {**commands.COMMANDS, **memory_commands.COMMANDS, **teacher_commands.COMMANDS}

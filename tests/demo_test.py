@@ -16,7 +16,8 @@ import pytest
 from made_predictors import boxed, bright, free_port, made, save, served_demo, spot, two_types
 from PIL import Image
 
-from zoo import answers, commands, demo, pretrained
+from zoo import answers, commands, demo
+from zoo.modules import pretrained
 from zoo.predict import predict_files
 from zoo.predictor import load_predictor
 from zoo.visualization import pictures

@@ -9,8 +9,8 @@ from tiny_run import CALIBRATION, METRICS, RECIPE, tiny_run
 
 from builders.run_dir import load_model
 from export.publish import publish
-from zoo import pretrained
-from zoo.module_import import import_module
+from zoo.modules import pretrained
+from zoo.modules.import_module import import_module
 
 HANDLE = RECIPE["module"]
 

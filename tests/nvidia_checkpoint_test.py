@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import builders
 from builders import run_dir
-from zoo.nvidia_checkpoint import checkpoint_names, import_checkpoint
+from zoo.modules.import_nvidia import checkpoint_names, import_checkpoint
 
 MODULE = "tiny_unet/dagm2007/class_3"
 

@@ -16,7 +16,7 @@ from builders.run_dir import load_model
 from export.archive import describe_file
 from export.publish import publish
 from export.versions import version_paths
-from zoo import pretrained
+from zoo.modules import pretrained
 
 HANDLE = RECIPE["module"]
 LARGEST_BYTES = 60e6  # of all that travels with the repository

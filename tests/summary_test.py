@@ -6,7 +6,8 @@ import pathlib
 import pytest
 
 from export import FORMATS
-from zoo import pretrained, result_tables, summary
+from zoo import result_tables, summary
+from zoo.modules import pretrained
 from zoo.recipes import get_recipe
 
 ROOT = pathlib.Path(__file__).parent.parent

@@ -1,7 +1,7 @@
 """Defect Zoo: trains, measures and uses modules that find defects on industrial surfaces."""
 
-from zoo import pretrained
-from zoo.modules import module_folder
+from zoo.modules import pretrained
+from zoo.modules.find import module_folder
 from zoo.recipes import RECIPES, get_recipe
 from zoo.recipes.recipe import Recipe
 

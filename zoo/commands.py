@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from absl import logging
 
-from zoo import pretrained
 from zoo.command_line import Commands, until_interrupted
+from zoo.modules import pretrained
 from zoo.options import (
     DATA,
     MAPS,
@@ -216,7 +216,7 @@ def demo(options) -> Iterator[str]:
 @COMMANDS.add("import_nvidia", "checkpoint", "module", "runs_dir")
 def import_nvidia(options) -> Iterator[str]:
     checkpoint, module = required(options, "checkpoint"), required(options, "module")
-    from zoo.nvidia_checkpoint import import_checkpoint
+    from zoo.modules.import_nvidia import import_checkpoint
 
     run = import_checkpoint(checkpoint, module=module, runs_dir=options.runs_dir)
     yield f"run     {run}"
@@ -226,7 +226,7 @@ def import_nvidia(options) -> Iterator[str]:
 @COMMANDS.add("import_module", "source", "modules_dir", "runs_dir")
 def import_module(options) -> Iterator[str]:
     source = required(options, "source")
-    from zoo.module_import import import_module as to_run
+    from zoo.modules.import_module import import_module as to_run
 
     run = to_run(source, modules_dir=options.modules_dir, runs_dir=options.runs_dir)
     yield f"run     {run}"

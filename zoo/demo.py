@@ -15,8 +15,8 @@ from PIL import Image
 from tfds_datasets.dagm_synthetic import scene
 from tfds_datasets.dagm_synthetic.dagm_synthetic_dataset_builder import DATA_SEED, defective_indices
 from tfds_datasets.images import SUFFIXES
-from zoo import pretrained
 from zoo.answers import ask, draw, probability_map, sentences, thresholds
+from zoo.modules import pretrained
 from zoo.predictor import Predictor
 
 HOST = "127.0.0.1"  # answers this machine alone

@@ -11,8 +11,8 @@ import numpy as np
 from builders import run_dir, runtimes
 from builders.inference import for_inference
 from builders.predictions import defect_probability, predictions
-from zoo import modules
 from zoo.data import known_images
+from zoo.modules.find import find_module
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
 
@@ -199,7 +199,7 @@ def defect_type(class_names: list[str], outputs: dict, index: int, mask: np.ndar
 def _from_module(source: str, modules_dir) -> Predictor:
     import tensorflow as tf  # a module is a SavedModel: only TensorFlow reads it
 
-    folder = modules.find(source, modules_dir)
+    folder = find_module(source, modules_dir)
     module = tf.saved_model.load(str(folder))
     if "serve_uint8" not in module.signatures or not hasattr(module, "recipe"):
         raise ValueError(
@@ -213,7 +213,7 @@ def _from_module(source: str, modules_dir) -> Predictor:
 
     predict.module = module  # its variables live only as long as it does
     known, recipe = _asset(module, "known_images"), _asset(module, "recipe")
-    manifest = modules.manifest_of(folder) or {"learnt_from": run_dir.learnt_from(recipe, {})}
+    manifest = find.manifest_of(folder) or {"learnt_from": run_dir.learnt_from(recipe, {})}
     return Predictor(
         predict,
         recipe,

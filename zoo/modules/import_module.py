@@ -7,8 +7,9 @@ import shutil
 from builders import run_dir
 from builders.atomic import replacing, write_json
 from builders.handles import check_handle
-from zoo import hardware, modules
+from zoo import hardware
 from zoo.data.known_images import FILE as KNOWN_IMAGES_FILE
+from zoo.modules.find import find_module
 
 _DOCUMENTS = ("calibration.json", "metrics.json", KNOWN_IMAGES_FILE)
 
@@ -30,7 +31,7 @@ def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pat
       ValueError: there is no such module, `python -m export convert` did not write it, or its
         network is built otherwise by now; or the run exists.
     """
-    folder = modules.find(source, modules_dir)
+    folder = find_module(source, modules_dir)
     assets = folder / "assets"
     if not (assets / run_dir.RECIPE_FILE).is_file():
         raise ValueError(
@@ -54,7 +55,7 @@ def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pat
 
 
 def _environment(folder, recipe) -> dict:
-    manifest = modules.manifest_of(folder)
+    manifest = find.manifest_of(folder)
     if manifest is None:
         known = sorted({*run_dir.learnt_from(recipe, {}), "unknown"})
         return {**hardware.describe(), "learnt_from": known}

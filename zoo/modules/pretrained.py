@@ -18,7 +18,7 @@ import tempfile
 import urllib.error
 import urllib.request
 
-FOLDER = pathlib.Path(__file__).parent / "pretrained"
+FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
 CACHE_VARIABLE, MIRROR_VARIABLE = "DEFECT_ZOO_CACHE", "DEFECT_ZOO_MIRROR"
 SECONDS = 60  # without an answer, after which a mirror is given up
 

@@ -3,10 +3,10 @@
 import json
 import pathlib
 
-from zoo import pretrained
+from zoo.modules import pretrained
 
 
-def find(source: str, modules_dir) -> pathlib.Path:
+def find_module(source: str, modules_dir) -> pathlib.Path:
     """The folder of a module, given the folder, its URL, or its handle.
 
     Args:
