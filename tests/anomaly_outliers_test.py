@@ -11,7 +11,7 @@ from report_test import Page
 from zoo import measure, outliers, verdict
 from zoo.data import datasets
 from zoo.evaluate import Evaluation
-from zoo.predictor import load_predictor
+from zoo.prediction.predictor import load_predictor
 from zoo.recipes import get_recipe
 from zoo.train import train
 

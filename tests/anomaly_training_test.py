@@ -13,8 +13,8 @@ from builders import run_dir
 from zoo import tasks
 from zoo.callbacks import Backup
 from zoo.data import datasets
-from zoo.predict import predict_files
-from zoo.predictor import at_size, load_predictor
+from zoo.prediction.files import predict_files
+from zoo.prediction.predictor import at_size, load_predictor
 from zoo.recipes import get_recipe
 from zoo.recipes.recipe import parse_field
 from zoo.synthetic_anomalies import batches as anomaly_pipeline

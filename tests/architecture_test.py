@@ -21,7 +21,7 @@ MAY_USE_TENSORFLOW = {
     "zoo/data/input_pipeline.py",
     "zoo/modules/import_module.py",
     "zoo/modules/import_nvidia.py",
-    "zoo/predictor.py",
+    "zoo/prediction/predictor.py",
     "zoo/data/training_examples.py",
 }
 FILES = [path for package in MAY_IMPORT for path in sorted((ROOT / package).rglob("*.py"))]

@@ -7,7 +7,7 @@ import pytest
 from browser_page import Tab, decode, needs_browser
 from made_predictors import CALIBRATION, save, served_demo, spot
 
-from zoo import demo
+from zoo.prediction import demo
 from zoo.visualization import pictures
 
 pytestmark = needs_browser

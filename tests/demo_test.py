@@ -16,10 +16,11 @@ import pytest
 from made_predictors import boxed, bright, free_port, made, save, served_demo, spot, two_types
 from PIL import Image
 
-from zoo import answers, commands, demo
+from zoo import commands
 from zoo.modules import pretrained
-from zoo.predict import predict_files
-from zoo.predictor import load_predictor
+from zoo.prediction import answers, demo
+from zoo.prediction.files import predict_files
+from zoo.prediction.predictor import load_predictor
 from zoo.visualization import pictures
 
 FAST = "fast_unet/dagm_synthetic/class_1"  # the module that came along and loads quickly

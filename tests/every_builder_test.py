@@ -13,7 +13,7 @@ from builders.atomic import write_json
 from builders.predictions import predictions
 from export.publish import publish
 from export.versions import version_paths
-from zoo.predictor import load_predictor
+from zoo.prediction.predictor import load_predictor
 
 # The smallest network of each builder that still has all its kinds of layers.
 SMALL = {

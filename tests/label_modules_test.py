@@ -13,8 +13,8 @@ import builders
 from builders.predictions import predictions
 from export.publish import publish
 from export.versions import version_paths
-from zoo.predict import predict_files
-from zoo.predictor import load_predictor
+from zoo.prediction.files import predict_files
+from zoo.prediction.predictor import load_predictor
 from zoo.recipes import get_recipe
 from zoo.train import train
 

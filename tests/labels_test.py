@@ -14,7 +14,7 @@ from zoo.data.datasets import count_labels, prepare_dataset
 from zoo.losses.label import get_label_loss
 from zoo.metrics.boxes import BoxCounts, box_iou, found_boxes
 from zoo.metrics.labels import BalancedAccuracy, label_scores
-from zoo.predictor import load_predictor
+from zoo.prediction.predictor import load_predictor
 from zoo.recipes import RECIPES, get_recipe
 from zoo.train import train
 

@@ -8,8 +8,8 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from zoo import demo
-from zoo.predictor import Predictor
+from zoo.prediction import demo
+from zoo.prediction.predictor import Predictor
 
 CALIBRATION = {"threshold": 0.375, "score_threshold": 0.6251}
 

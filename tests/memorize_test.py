@@ -8,9 +8,10 @@ import pytest
 
 import builders
 from builders.patch_core import bank_of
-from zoo import memorize, predictor, tasks
+from zoo import memorize, tasks
 from zoo.coreset import greedy_coreset
 from zoo.data import datasets
+from zoo.prediction import predictor
 from zoo.recipes import get_recipe
 from zoo.train import train
 

@@ -8,7 +8,7 @@ from pseudo_masks_test import make_folder
 from builders.atomic import write_json
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 from zoo import measure, recipes
-from zoo.predictor import Predictor
+from zoo.prediction.predictor import Predictor
 
 
 def test_types_are_those_of_the_measured_data(tmp_path):

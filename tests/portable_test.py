@@ -13,7 +13,7 @@ import builders
 from builders import runtimes
 from builders.predictions import predictions
 from export import FORMATS, check, licences, portable, writers
-from zoo.predictor import load_predictor
+from zoo.prediction.predictor import load_predictor
 
 for package in ("ai_edge_litert", "onnx", "onnxruntime", "openvino", "tf2onnx"):
     pytest.importorskip(package)

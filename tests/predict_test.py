@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import image_files, predict
-from zoo.predictor import index_mask
+from zoo.prediction import files, image_files
+from zoo.prediction.predictor import index_mask
 from zoo.visualization import pictures
 
 
@@ -49,7 +49,7 @@ SPOT = [[0, 0, 0, 0], [0, 0, 0, 250], [0, 0, 200, 100]]
 def test_one_image_by_hand(tmp_path):
     save(tmp_path / "part.png", SPOT)
     out = tmp_path / "out"
-    (row,) = predict.predict_files(predictor(), [str(tmp_path / "part.png")], out)
+    (row,) = files.predict_files(predictor(), [str(tmp_path / "part.png")], out)
     assert row.pop("milliseconds") >= 0
     assert row == {
         "file": str(tmp_path / "part.png"),
@@ -78,7 +78,7 @@ def test_one_image_by_hand(tmp_path):
 
 def test_good_image_has_no_box(tmp_path):
     save(tmp_path / "part.png", np.zeros((3, 3)))
-    (row,) = predict.predict_files(predictor(), [tmp_path], tmp_path / "out")
+    (row,) = files.predict_files(predictor(), [tmp_path], tmp_path / "out")
     assert (row["defect"], row["label"], row["box"], row["defect_pixels"]) == (
         False,
         "good",
@@ -103,7 +103,7 @@ def test_defect_types(tmp_path):
     for threshold in (0.5, 0.95):
         fake = predictor(model, class_names=names)
         fake.threshold = threshold
-        (row,) = predict.predict_files(fake, [tmp_path / "part.png"], tmp_path / "out")
+        (row,) = files.predict_files(fake, [tmp_path / "part.png"], tmp_path / "out")
         assert row["label"] == "scratch"
 
 
@@ -113,7 +113,7 @@ def test_folders_are_mirrored_and_nothing_collides(tmp_path):
         save(root / name, SPOT)
     (root / "notes.txt").write_text("no image")
     (root / "._a.png").write_text("what macOS leaves behind")
-    rows = list(predict.predict_files(predictor(), [root], tmp_path / "out"))
+    rows = list(files.predict_files(predictor(), [root], tmp_path / "out"))
     assert [row["mask"] for row in rows] == [
         "a.BMP_mask.png",
         "a.png_mask.png",
@@ -128,29 +128,29 @@ def test_two_folders_and_a_glob(tmp_path):
     for name in ("x/a.png", "y/a.png", "y/b.png"):
         save(tmp_path / name, SPOT)
     patterns = [str(tmp_path / "x"), str(tmp_path / "y" / "*.png"), str(tmp_path / "y" / "a.png")]
-    rows = list(predict.predict_files(predictor(), patterns, tmp_path / "out"))
+    rows = list(files.predict_files(predictor(), patterns, tmp_path / "out"))
     assert [row["mask"] for row in rows] == ["x/a_mask.png", "y/a_mask.png", "y/b_mask.png"]
 
 
 def test_brackets_in_a_name_are_literal(tmp_path):
     save(tmp_path / "part[1].png", SPOT)
-    (row,) = predict.predict_files(predictor(), [tmp_path / "part[1].png"], tmp_path / "out")
+    (row,) = files.predict_files(predictor(), [tmp_path / "part[1].png"], tmp_path / "out")
     assert row["mask"] == "part[1]_mask.png"
 
 
 def test_results_of_an_earlier_run_are_no_input(tmp_path):
     save(tmp_path / "a.png", SPOT)
     for _ in range(2):
-        rows = list(predict.predict_files(predictor(), [tmp_path], tmp_path))
+        rows = list(files.predict_files(predictor(), [tmp_path], tmp_path))
         assert [row["file"] for row in rows] == [str(tmp_path / "a.png")]
     assert len(lines(tmp_path)) == 2
     for folder in ("in/first", "second"):  # results below the images, and then others elsewhere
         save(tmp_path / "parts/in/a.png", SPOT)
-        rows = predict.predict_files(predictor(), [tmp_path / "parts"], tmp_path / "parts" / folder)
+        rows = files.predict_files(predictor(), [tmp_path / "parts"], tmp_path / "parts" / folder)
         assert [row["file"] for row in rows] == [str(tmp_path / "parts/in/a.png")]
     (tmp_path / "predictions.jsonl").unlink()
     save(tmp_path / "elsewhere" / "a_mask.png", SPOT)  # here the name says nothing
-    (row,) = predict.predict_files(predictor(), [tmp_path / "elsewhere"], tmp_path / "out")
+    (row,) = files.predict_files(predictor(), [tmp_path / "elsewhere"], tmp_path / "out")
     assert row["mask"] == "a_mask_mask.png"
 
 
@@ -159,7 +159,7 @@ def test_an_input_is_never_replaced(tmp_path):
     save(tmp_path / "a_mask.png", SPOT)
     before = (tmp_path / "a_mask.png").read_bytes()
     with pytest.raises(ValueError, match=r"would replace.*a_mask\.png"):
-        predict.predict_files(predictor(), [tmp_path / "a.png", tmp_path / "a_mask.png"], tmp_path)
+        files.predict_files(predictor(), [tmp_path / "a.png", tmp_path / "a_mask.png"], tmp_path)
     assert (tmp_path / "a_mask.png").read_bytes() == before
 
 
@@ -167,7 +167,7 @@ def test_a_mask_made_by_hand_is_never_replaced(tmp_path):
     save(tmp_path / "a.png", SPOT)
     save(tmp_path / "a_mask.png", SPOT)
     with pytest.raises(ValueError, match="would replace"):
-        predict.predict_files(predictor(), [tmp_path], tmp_path)
+        files.predict_files(predictor(), [tmp_path], tmp_path)
 
 
 def test_broken_files_stop_at_the_end(tmp_path):
@@ -176,9 +176,9 @@ def test_broken_files_stop_at_the_end(tmp_path):
     (tmp_path / "in" / "b.png").write_bytes(b"no image")
     out = tmp_path / "out"
     with pytest.raises(ValueError, match=r"1 of 3 image files are broken: .*b\.png"):
-        list(predict.predict_files(predictor(), [tmp_path / "in"], out))
+        list(files.predict_files(predictor(), [tmp_path / "in"], out))
     assert [row.get("mask") for row in lines(out)] == ["a_mask.png", None, "c_mask.png"]
-    rows = list(predict.predict_files(predictor(), [tmp_path / "in"], out, skip_broken_images=True))
+    rows = list(files.predict_files(predictor(), [tmp_path / "in"], out, skip_broken_images=True))
     assert "b.png" in rows[1]["error"] and "score" not in rows[1]
     assert len(lines(out)) == 6
 
@@ -193,7 +193,7 @@ def test_what_is_done_stays_when_the_model_fails(tmp_path):
         return bright(images)
 
     with pytest.raises(MemoryError):
-        list(predict.predict_files(predictor(model), [tmp_path], tmp_path / "out"))
+        list(files.predict_files(predictor(model), [tmp_path], tmp_path / "out"))
     assert [row["mask"] for row in lines(tmp_path / "out")] == ["a_mask.png"]
 
 
@@ -201,7 +201,7 @@ def test_batches_hold_one_size(tmp_path):
     for index, size in enumerate([(3, 3), (3, 3), (3, 3), (2, 5), (3, 3)]):
         save(tmp_path / f"{index}.png", np.full(size, 255))
     fake = predictor()
-    rows = list(predict.predict_files(fake, [tmp_path], tmp_path / "out", batch_size=2))
+    rows = list(files.predict_files(fake, [tmp_path], tmp_path / "out", batch_size=2))
     assert fake.batches == [(2, 3, 3, 1), (1, 3, 3, 1), (1, 2, 5, 1), (1, 3, 3, 1)]
     assert [row["mask"] for row in rows] == [f"{index}_mask.png" for index in range(5)]
 
@@ -216,7 +216,7 @@ def test_every_kind_of_file(tmp_path, channels):
     rotated[0x0112] = 6  # orientation: turned by a quarter
     Image.fromarray(np.full((4, 3), 255, np.uint8)).save(tmp_path / "rotated.jpg", exif=rotated)
     fake = predictor(channels=channels)
-    rows = list(predict.predict_files(fake, [tmp_path], tmp_path / "out"))
+    rows = list(files.predict_files(fake, [tmp_path], tmp_path / "out"))
     assert fake.batches == [(1, 3, 4, channels)] * 5
     assert all(row["defect_fraction"] == 1.0 for row in rows)
 
@@ -226,15 +226,15 @@ def test_no_match_is_named(tmp_path, monkeypatch, pattern):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=rf"No file that ends in \.png.*{pattern[:5]}"):
-        predict.predict_files(predictor(), [pattern], "out")
+        files.predict_files(predictor(), [pattern], "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_other_wrong_arguments(tmp_path):
     with pytest.raises(ValueError, match="`patterns` must name at least one"):
-        predict.predict_files(predictor(), [], tmp_path)
+        files.predict_files(predictor(), [], tmp_path)
     with pytest.raises(ValueError, match="`batch_size` must be at least 1"):
-        predict.predict_files(predictor(), [tmp_path], tmp_path, batch_size=0)
+        files.predict_files(predictor(), [tmp_path], tmp_path, batch_size=0)
 
 
 def test_linked_folders_are_read_once(tmp_path):

@@ -14,7 +14,7 @@ SCRIPT = """
 import pathlib, re, sys
 import numpy as np
 from PIL import Image
-from zoo import predict, predictor, tiling
+from zoo.prediction import files, predictor, tiling
 
 channels, folder = int(sys.argv[1]), pathlib.Path(sys.argv[2])
 
@@ -26,7 +26,7 @@ def run(name):
     Image.fromarray(np.full((64, 64) if name == "small" else SIZE, 90, np.uint8)).save(
         folder / f"{name}.png"
     )
-    list(predict.predict_files(tiles, [folder / f"{name}.png"], folder / "out"))
+    list(files.predict_files(tiles, [folder / f"{name}.png"], folder / "out"))
     return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 
 names = ["good", "a", "b", "c", "d", "e", "f", "g", "h"][: max(channels, 2)]

@@ -11,7 +11,7 @@ import zoo
 from builders.predictions import defect_probability
 from export.publish import publish
 from export.serve import make_server
-from zoo.predictor import at_size, load_predictor
+from zoo.prediction.predictor import at_size, load_predictor
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from builders.atomic import write_json
 from builders.run_dir import save_model
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import comparison, measure, predictor, pseudo_masks, recipes, result_tables
+from zoo import comparison, measure, pseudo_masks, recipes, result_tables
 from zoo.data import datasets
-from zoo.predictor import Predictor
+from zoo.prediction import predictor
+from zoo.prediction.predictor import Predictor
 
 SIDE = 32
 MODULE = "transfusion/image_mask_folder/grey"

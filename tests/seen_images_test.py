@@ -17,7 +17,7 @@ from tfds_datasets.mvtec_ad.mvtec_ad_dataset_builder import Builder
 from zoo import measure
 from zoo.data import datasets, known_images
 from zoo.measure import seen
-from zoo.predictor import load_predictor
+from zoo.prediction.predictor import load_predictor
 from zoo.recipes import RECIPES, get_recipe
 from zoo.train import train
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 import builders
-from zoo import predictor, tiling
+from zoo.prediction import predictor, tiling
 
 REACH = 4
 

@@ -15,7 +15,7 @@ import pytest
 from builders import run_dir
 from zoo import measure, optimizers, recipes
 from zoo.data import datasets
-from zoo.predictor import load_predictor
+from zoo.prediction.predictor import load_predictor
 from zoo.recipes.recipe import Recipe, parse_field
 from zoo.train import run_path, train
 

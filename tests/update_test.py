@@ -8,8 +8,8 @@ from PIL import Image
 
 from builders import run_dir
 from builders.patch_core import bank_of
-from zoo import predictor
 from zoo.data import datasets, known_images
+from zoo.prediction import predictor
 from zoo.recipes import get_recipe
 from zoo.train import train
 from zoo.update import table, update

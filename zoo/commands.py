@@ -191,7 +191,7 @@ def predict(options) -> Iterator[str]:
         required(options, name) for name in ("source", "images", "output_dir")
     )
     predictor = predictor_of(options, source, calibration=calibration_of(options))
-    from zoo.predict import predict_files
+    from zoo.prediction.files import predict_files
 
     for row in predict_files(
         predictor, images, output_dir, skip_broken_images=options.skip_broken_images
@@ -201,7 +201,7 @@ def predict(options) -> Iterator[str]:
 
 @COMMANDS.add("demo", *MODEL, "calibration", "port")
 def demo(options) -> Iterator[str]:
-    from zoo.demo import LARGE, module_names, serving
+    from zoo.prediction.demo import LARGE, module_names, serving
 
     names = module_names(options.modules_dir, options.source)
 

@@ -10,7 +10,7 @@ from builders import run_dir
 from tfds_datasets.image_mask_folder import manifest
 from zoo import measure
 from zoo.packed_mask import PackedMask, pack, unpack
-from zoo.predictor import Predictor, index_mask
+from zoo.prediction.predictor import Predictor, index_mask
 from zoo.summary import spread
 
 FIGURES = (

@@ -14,7 +14,7 @@ from builders.atomic import write_json
 from tfds_datasets.image_mask_folder import manifest
 from zoo import calibration, evaluate, outliers, report, samples
 from zoo.data import datasets, input_pipeline, known_images
-from zoo.predictor import Predictor
+from zoo.prediction.predictor import Predictor
 from zoo.recipes.recipe import Recipe
 
 SPEED = ("seconds", "images_per_second")

@@ -68,8 +68,8 @@ def predictor_of(options, source: str, *, calibration=None, tile_size=None):
     """
     given = options.tile_size is not None
     tile_size = _tile_size(options.tile_size) if given else tile_size
-    from zoo.predictor import at_size, load_predictor
-    from zoo.tiling import by_tiles, learnt_masks
+    from zoo.prediction.predictor import at_size, load_predictor
+    from zoo.prediction.tiling import by_tiles, learnt_masks
 
     predictor = load_predictor(source, options.modules_dir)
     image_size = predictor.recipe.get("image_size")

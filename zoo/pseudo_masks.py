@@ -25,7 +25,7 @@ from zoo.data import datasets
 from zoo.evaluation.thresholds import image_threshold, pixel_threshold
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.metrics.segmentation import is_defect
-from zoo.predictor import Predictor
+from zoo.prediction.predictor import Predictor
 from zoo.pseudo_mask import Levels, pseudo_mask
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import Rule, parse_rule

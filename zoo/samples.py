@@ -11,7 +11,7 @@ from tfds_datasets.images import read_image
 from zoo import ground_truth, maps
 from zoo.metrics.regions import Region
 from zoo.metrics.segmentation import IGNORE, is_defect
-from zoo.predictor import Predictor, defect_type, index_mask
+from zoo.prediction.predictor import Predictor, defect_type, index_mask
 
 ANY_DEFECT = "*"  # no type has this name, while one may well be called "defect"
 

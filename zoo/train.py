@@ -20,7 +20,6 @@ from zoo import (
     memorize,
     optimizers,
     outliers,
-    predictor,
     recipe_checks,
     starting_weights,
     supervision,
@@ -28,6 +27,7 @@ from zoo import (
 )
 from zoo.calibration import refuse_test_split
 from zoo.data import datasets, input_pipeline, known_images
+from zoo.prediction import predictor
 from zoo.recipes.recipe import Recipe
 from zoo.visualization import progress
 

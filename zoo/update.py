@@ -18,9 +18,10 @@ from builders.atomic import write_json
 from builders.patch_core import BANK_SIZE, bank_of
 from tfds_datasets.features import GOOD
 from tfds_datasets.images import BrokenImageError, read_image
-from zoo import measure, memorize, predictor, samples, tasks
+from zoo import measure, memorize, samples, tasks
 from zoo.data import datasets, known_images
-from zoo.image_files import find_images
+from zoo.prediction import predictor
+from zoo.prediction.image_files import find_images
 from zoo.recipes.recipe import Recipe
 
 FILE = "update.json"

@@ -9,7 +9,7 @@ from builders.atomic import replacing, write_json
 from builders.handles import check_handle
 from zoo import hardware
 from zoo.data.known_images import FILE as KNOWN_IMAGES_FILE
-from zoo.modules.find import find_module
+from zoo.modules.find import find_module, manifest_of
 
 _DOCUMENTS = ("calibration.json", "metrics.json", KNOWN_IMAGES_FILE)
 
@@ -55,7 +55,7 @@ def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pat
 
 
 def _environment(folder, recipe) -> dict:
-    manifest = find.manifest_of(folder)
+    manifest = manifest_of(folder)
     if manifest is None:
         known = sorted({*run_dir.learnt_from(recipe, {}), "unknown"})
         return {**hardware.describe(), "learnt_from": known}

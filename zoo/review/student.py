@@ -7,7 +7,7 @@ import numpy as np
 from tfds_datasets.images import read_image
 from zoo.metrics import segmentation
 from zoo.packed_mask import pack, unpack
-from zoo.predictor import Predictor, index_mask
+from zoo.prediction.predictor import Predictor, index_mask
 from zoo.review import paths
 from zoo.visualization import progress
 

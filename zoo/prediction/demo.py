@@ -15,9 +15,9 @@ from PIL import Image
 from tfds_datasets.dagm_synthetic import scene
 from tfds_datasets.dagm_synthetic.dagm_synthetic_dataset_builder import DATA_SEED, defective_indices
 from tfds_datasets.images import SUFFIXES
-from zoo.answers import ask, draw, probability_map, sentences, thresholds
 from zoo.modules import pretrained
-from zoo.predictor import Predictor
+from zoo.prediction.answers import ask, draw, probability_map, sentences, thresholds
+from zoo.prediction.predictor import Predictor
 
 HOST = "127.0.0.1"  # answers this machine alone
 LARGE = (1024, 1024)  # height and width; what is larger is predicted by tiles of this size
@@ -42,7 +42,7 @@ def module_names(modules_dir, source: str | None = None) -> list[str]:
 
     Args:
       modules_dir: the folder that `python -m export convert` fills.
-      source: a run or a module, as `zoo.predictor.load_predictor` takes it.
+      source: a run or a module, as `zoo.prediction.predictor.load_predictor` takes it.
     """
     folders = (modules_dir, pretrained.FOLDER)
     handles = {each["handle"] for folder in folders for each in pretrained.manifests(folder)}

@@ -11,7 +11,7 @@ from absl import logging
 from builders import run_dir
 from builders.padding import PadToMultiple
 from builders.predictions import defect_probability
-from zoo.predictor import Predictor
+from zoo.prediction.predictor import Predictor
 
 BATCH_PIXELS = 2**20  # tiles are batched up to this many pixels
 TRIM = 1 / 3  # share of the overlap next to a cut that counts nothing: there the tile lacks context
@@ -53,7 +53,7 @@ def tiled(
 
     Args:
       predict: from images uint8 [B, H, W, C] to a dict of `mask`, probabilities float32
-        [B, H, W, K], as `zoo.predictor.Predictor` has it.
+        [B, H, W, K], as `zoo.prediction.predictor.Predictor` has it.
       tile: height and width of a tile, multiples of `multiple`. An image that fits into one is
         predicted whole.
       overlap: pixels that neighbours share at least, fewer than a tile's.

@@ -11,8 +11,8 @@ from absl import logging
 
 from builders.atomic import replacing
 from tfds_datasets.images import BrokenImageError, read_image
-from zoo import image_files
-from zoo.predictor import defect_type, index_mask
+from zoo.prediction import image_files
+from zoo.prediction.predictor import defect_type, index_mask
 from zoo.visualization import pictures
 
 
@@ -32,7 +32,7 @@ def predict_files(
 
     Args:
       predictor: has `predict`, `channels`, `class_names`, `threshold` and `score_threshold`, as
-        `zoo.predictor.Predictor`.
+        `zoo.prediction.predictor.Predictor`.
       patterns: image files, folders (searched to any depth) or globs.
       output_dir: is made where it is missing.
       batch_size: most images, of one size, that are predicted at once.

@@ -7,8 +7,8 @@ import numpy as np
 
 from builders.predictions import defect_probability
 from tfds_datasets.images import decode_image
-from zoo.predict import judge, overlay_of
-from zoo.predictor import Predictor
+from zoo.prediction.files import judge, overlay_of
+from zoo.prediction.predictor import Predictor
 from zoo.visualization import pictures
 
 SHOWN = 1024  # pixels of the longest side of a picture; more would make it slow to draw again
@@ -43,8 +43,8 @@ def draw(answer: Answer, threshold: float, score_threshold: float) -> tuple[np.n
     """Applies a threshold of pixels and one of images to the answer of a network.
 
     Returns:
-      The overlay with its legend, uint8 [H, W, 3]; and the figures of `zoo.predict.judge`, which
-      are of all pixels, however small the picture.
+      The overlay with its legend, uint8 [H, W, 3]; and the figures of
+      `zoo.prediction.files.judge`, which are of all pixels, however small the picture.
     """
     thresholds = {"threshold": threshold, "score_threshold": score_threshold}
     predictor = answer.predictor._replace(calibration=thresholds)

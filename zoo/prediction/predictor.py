@@ -12,7 +12,7 @@ from builders import run_dir, runtimes
 from builders.inference import for_inference
 from builders.predictions import defect_probability, predictions
 from zoo.data import known_images
-from zoo.modules.find import find_module
+from zoo.modules.find import find_module, manifest_of
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
 
@@ -213,7 +213,7 @@ def _from_module(source: str, modules_dir) -> Predictor:
 
     predict.module = module  # its variables live only as long as it does
     known, recipe = _asset(module, "known_images"), _asset(module, "recipe")
-    manifest = find.manifest_of(folder) or {"learnt_from": run_dir.learnt_from(recipe, {})}
+    manifest = manifest_of(folder) or {"learnt_from": run_dir.learnt_from(recipe, {})}
     return Predictor(
         predict,
         recipe,
