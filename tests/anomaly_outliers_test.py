@@ -8,11 +8,12 @@ import tensorflow as tf
 from anomaly_training_test import MODULE, SMALL
 from report_test import Page
 
-from zoo import measure, outliers, verdict
+from zoo import measure, outliers
 from zoo.data import datasets
 from zoo.evaluate import Evaluation
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes import get_recipe
+from zoo.report import verdict
 from zoo.train import train
 
 BLOT = np.zeros((32, 32, 1), bool)

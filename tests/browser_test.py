@@ -6,9 +6,10 @@ from browser_page import Page, decode, needs_browser
 from report_data import CALIBRATION, HISTORY, THRESHOLDS, measure
 from scipy import ndimage
 
-from zoo import report, verdict
+from zoo import report
 from zoo.metrics import decisions, segmentation
 from zoo.recipes import get_recipe
+from zoo.report import verdict
 from zoo.visualization.gallery import Gallery
 from zoo.visualization.pictures import heat
 

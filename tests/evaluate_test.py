@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from tiny_run import RECIPE
 
-from zoo import verdict
 from zoo.calibration import calibrate
 from zoo.evaluate import evaluate
 from zoo.metrics import anomaly
 from zoo.metrics.regions import Region
 from zoo.prediction.predictor import Predictor, peak
+from zoo.report import verdict
 from zoo.samples import ANY_DEFECT, Sample, predicted_samples
 
 CALIBRATION = {"threshold": 0.5, "score_threshold": 0.1, "source": "by hand"}

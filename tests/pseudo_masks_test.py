@@ -14,10 +14,11 @@ from builders.atomic import write_json
 from builders.run_dir import save_model
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import comparison, measure, pseudo_masks, recipes, result_tables
+from zoo import comparison, measure, pseudo_masks, recipes
 from zoo.data import datasets
 from zoo.prediction import predictor
 from zoo.prediction.predictor import Predictor
+from zoo.results import tables
 
 SIDE = 32
 MODULE = "transfusion/image_mask_folder/grey"
@@ -273,7 +274,7 @@ def test_comparison(written, tmp_path):
     np.testing.assert_allclose(
         pseudo["figures"]["agreement_iou"]["values"], pseudo["figures"]["set_iou"]["values"]
     )
-    table = result_tables.comparison_table(compared).splitlines()
+    table = tables.comparison_table(compared).splitlines()
     assert len(table) == 5 and "agreement with the teacher" in table[0]
 
 

@@ -6,9 +6,9 @@ import pathlib
 import pytest
 
 from export import FORMATS
-from zoo import result_tables, summary
 from zoo.modules import pretrained
 from zoo.recipes import get_recipe
+from zoo.results import summary, tables
 
 ROOT = pathlib.Path(__file__).parent.parent
 METRICS = {
@@ -56,8 +56,8 @@ def test_mean_and_spread(tmp_path):
         {"seconds": 60.0, "val_iou": 0.5},
         {"seconds": 120.0, "val_iou": 0.75},
     ]
-    assert result_tables.kind({**result, "type_iou": {"defect": 1}}) == "defects"
-    row = result_tables.table("defects", [result]).splitlines()[-1]
+    assert tables.kind({**result, "type_iou": {"defect": 1}}) == "defects"
+    row = tables.table("defects", [result]).splitlines()[-1]
     assert "| 0.800 ± 0.100 |" in row
     assert "| 2.0 / 2 | 1.0 / 2 | 0.900 ± 0.000 / 0.967 | 2 |" in row
 
@@ -91,27 +91,27 @@ def test_a_seed_joins_an_earlier_summary(tmp_path):
 
 def test_types_have_a_table_of_their_own(tmp_path):
     result = summary.summarize([make_run(tmp_path / str(seed), seed, 0.7) for seed in range(2)])
-    assert result_tables.kind(result) == "types"
-    row = result_tables.table("types", [result]).splitlines()[-1]
+    assert tables.kind(result) == "types"
+    row = tables.table("types", [result]).splitlines()[-1]
     assert "| 2 | 0.700 ± 0.000 | 0.700 ± 0.000 | dent 0.500 ± 0.000, scratch undefined |" in row
 
 
 def test_labels_have_a_table_of_their_own(tmp_path):
     of_labels = {"loss": None, "builder_args": {"num_labels": 2}}
     result = summary.summarize([make_run(tmp_path / "a", 0, 1.5, **of_labels)])
-    assert result_tables.kind(result) == "labels"
+    assert tables.kind(result) == "labels"
     assert result["history"][0][1] == {"seconds": 120.0, "val_balanced_accuracy": 0.75}
-    row = result_tables.table("labels", [result]).splitlines()[-1]
+    row = tables.table("labels", [result]).splitlines()[-1]
     assert "| 1.500 | 2.0 / 2 | 1.0 / 2 | 1.5000 | 1.5 / 1 | 1.500 | 1.500 | 2 |" in row
     of_good_images = {"recipe": {"loss": None, "builder_args": {}}, "type_iou": {"defect": 1}}
-    assert result_tables.kind(of_good_images) == "defects"
+    assert tables.kind(of_good_images) == "defects"
 
 
 def test_places_are_undefined_without_masks(tmp_path):
     of_labels = {"loss": None, "builder_args": {"num_labels": 2}}
     result = summary.summarize([make_run(tmp_path / "a", 0, 1.5, **of_labels)])
     result["figures"]["hits"]["mean"] = None
-    assert "| undefined |" in result_tables.table("labels", [result])
+    assert "| undefined |" in tables.table("labels", [result])
 
 
 def test_one_run_has_no_spread(tmp_path):
@@ -158,7 +158,7 @@ def test_a_figure_that_is_undefined_says_so():
         "milliseconds": 9.6,
         "data_licence": "CC0",
     }
-    row = result_tables.module_table([manifest]).splitlines()[-1]
+    row = tables.module_table([manifest]).splitlines()[-1]
     assert row == (
         "| `a/b/c` | 1,234,567 | 1.2 | 9, 9 | 0.500 | undefined | undefined | 10 | CC0 |"
     )
@@ -166,9 +166,9 @@ def test_a_figure_that_is_undefined_says_so():
 
 def test_readme_shows_the_modules_and_their_formats():
     readme = (ROOT / "README.md").read_text()
-    assert result_tables.module_table(pretrained.manifests()) in readme
+    assert tables.module_table(pretrained.manifests()) in readme
     rows = json.loads((ROOT / "zoo" / "results" / "formats.json").read_text())
-    assert result_tables.format_table(rows) in readme
+    assert tables.format_table(rows) in readme
     assert {row["format"] for row in rows} == set(FORMATS)
 
 
@@ -178,18 +178,18 @@ def test_page_shows_the_result_files():
         json.loads(path.read_text())
         for path in (ROOT / "zoo" / "results").glob("*-*.json")  # those of a module
     ]
-    for name in result_tables.TABLES:
-        ours = [result for result in results if result_tables.kind(result) == name]
+    for name in tables.TABLES:
+        ours = [result for result in results if tables.kind(result) == name]
         if ours:
-            assert result_tables.table(name, ours) in page
-    assert {result_tables.kind(result) for result in results} >= {"defects", "types"}
+            assert tables.table(name, ours) in page
+    assert {tables.kind(result) for result in results} >= {"defects", "types"}
 
 
 def test_page_shows_the_comparisons():
     page = (ROOT / "zoo" / "results" / "README.md").read_text()
     files = list((ROOT / "zoo" / "results").glob("comparison_*.json"))
     for path in files:
-        assert result_tables.comparison_table(json.loads(path.read_text())) in page
+        assert tables.comparison_table(json.loads(path.read_text())) in page
     assert files
 
 
@@ -197,7 +197,7 @@ def test_page_shows_what_modules_find_on_real_images():
     folder = ROOT / "zoo" / "results"
     page = (folder / "README.md").read_text()
     measured = json.loads((folder / "sim_to_real.json").read_text())
-    assert result_tables.real_table(measured["rows"]) in page
+    assert tables.real_table(measured["rows"]) in page
     assert {row["module"] for row in measured["rows"]} <= {
         manifest["handle"] for manifest in pretrained.manifests()
     }
@@ -208,7 +208,7 @@ def test_page_shows_what_a_longer_training_of_a_teacher_brings():
     page = (folder / "README.md").read_text()
     results = json.loads((folder / "teacher_time.json").read_text())
     results += [json.loads(path.read_text()) for path in folder.glob("transfusion-*.json")]
-    assert result_tables.teacher_table(results) in page
+    assert tables.teacher_table(results) in page
     assert {result["training_steps"][0] for result in results} == {1000, 4000}
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from zoo import verdict
+from zoo.report import verdict
 
 
 def make_metrics(*, defective, good, missed, alarms):

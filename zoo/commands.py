@@ -68,7 +68,7 @@ def train(options) -> Iterator[str]:
     if not handles:
         get_recipe(pattern)  # raises, and lists the valid ones
     recipes = [get_recipe(handle, options.recipe, **recipe_changes(options)) for handle in handles]
-    from zoo import verdict
+    from zoo.report import verdict
     from zoo.train import train as train_recipe
 
     failures = []
@@ -141,7 +141,8 @@ def evaluate(options) -> Iterator[str]:
     source = required(options, "source")
     _check_source(options)
     directory = results_folder(options.output_dir) if options.output_dir else None
-    from zoo import measure, measure_maps, verdict
+    from zoo import measure, measure_maps
+    from zoo.report import verdict
 
     if options.ground_truth:
         known = {"calibration": calibration_of(options)}
@@ -255,13 +256,13 @@ def statistics(options) -> Iterator[str]:
 @COMMANDS.add("summarize", "source", "output_dir")
 def summarize(options) -> Iterator[str]:
     sources, output_dir = required(options, "source").split(","), required(options, "output_dir")
-    from zoo import result_tables
-    from zoo.summary import summarize as summarize_runs
-    from zoo.summary import write_summary
+    from zoo.results import tables
+    from zoo.results.summary import summarize as summarize_runs
+    from zoo.results.summary import write_summary
 
     result = summarize_runs(sources)
     path = write_summary(output_dir, result)
-    yield result_tables.table(result_tables.kind(result), [result])
+    yield tables.table(tables.kind(result), [result])
     yield f"result  {path}"
 
 

@@ -11,7 +11,7 @@ from tfds_datasets.image_mask_folder import manifest
 from zoo import measure
 from zoo.packed_mask import PackedMask, pack, unpack
 from zoo.prediction.predictor import Predictor, index_mask
-from zoo.summary import spread
+from zoo.results.summary import spread
 
 FIGURES = (
     "image_auroc",

@@ -52,11 +52,12 @@ def compare(options) -> Iterator[str]:
     if not students:
         raise ValueError("Flag --source must name a teacher's run and those of students.")
     from builders.atomic import write_json
-    from zoo import comparison, result_tables
+    from zoo import comparison
+    from zoo.results import tables
 
     load = functools.partial(predictor_of, options)
     compared = comparison.compare(teacher, students, load, dataset_of(options, load(students[0])))
-    yield result_tables.comparison_table(compared)
+    yield tables.comparison_table(compared)
     if compared["taught"]:
         yield (
             f"{compared['taught']} of the {compared['images']} test images have taught the "

@@ -10,9 +10,8 @@ from markupsafe import Markup
 
 from builders.atomic import replacing
 from tfds_datasets.features import GOOD
-from zoo import verdict
 from zoo.outliers import LIMIT, MOST
-from zoo.report import charts, explorer, figures
+from zoo.report import charts, explorer, figures, verdict
 from zoo.visualization import templates
 
 FOLDER = pathlib.Path(__file__).parent

@@ -5,8 +5,8 @@ import base64
 import numpy as np
 
 from tfds_datasets.features import GOOD
-from zoo import verdict
 from zoo.metrics import decisions
+from zoo.report import verdict
 from zoo.visualization import pictures
 
 MOST_POSITIONS = 512  # of a slider
