@@ -8,9 +8,9 @@ import tensorflow as tf
 from anomaly_training_test import MODULE, SMALL
 from report_test import Page
 
-from zoo import measure, outliers
 from zoo.data import datasets
-from zoo.evaluate import Evaluation
+from zoo.evaluation import evaluate_run, outliers
+from zoo.evaluation.evaluate import Evaluation
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes import get_recipe
 from zoo.report import verdict
@@ -72,10 +72,10 @@ def test_nothing_is_named_without_a_blot(blotted, data_dir):
     predictor = load_predictor(str(blotted[0]))
     builder = datasets.prepare_dataset(RECIPE.dataset, data_dir=data_dir)
     search = outliers.OutlierSearch()
-    measure.calibrate_predictor(
+    evaluate_run.calibrate_predictor(
         predictor, builder, watch=lambda sample: search.add(sample, outliers.VALIDATION)
     )
-    evaluation = measure.with_outliers(
+    evaluation = evaluate_run.with_outliers(
         Evaluation({}, [], {}), search, predictor, builder, RECIPE.training_folds
     )
     assert evaluation.metrics == {"outliers": []} and evaluation.outliers == []

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from zoo.calibration import calibrate, refuse_test_split
-from zoo.samples import Sample
+from zoo.data.leakage import refuse_test_split
+from zoo.evaluation.calibration import calibrate
+from zoo.evaluation.samples import Sample
 
 TRAIN = {"split": "train", "test_split": "test"}
 

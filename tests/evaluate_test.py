@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from tiny_run import RECIPE
 
-from zoo.calibration import calibrate
-from zoo.evaluate import evaluate
+from zoo.evaluation.calibration import calibrate
+from zoo.evaluation.evaluate import evaluate
+from zoo.evaluation.samples import ANY_DEFECT, Sample, predicted_samples
 from zoo.metrics import anomaly
 from zoo.metrics.regions import Region
 from zoo.prediction.predictor import Predictor, peak
 from zoo.report import verdict
-from zoo.samples import ANY_DEFECT, Sample, predicted_samples
 
 CALIBRATION = {"threshold": 0.5, "score_threshold": 0.1, "source": "by hand"}
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import ground_truth
 from zoo.data import mask_files
-from zoo.maps import MapFile
+from zoo.saved_maps import ground_truth
+from zoo.saved_maps.maps import MapFile
 
 MASK = np.array([[0, 255, 0], [0, 255, 255]], np.uint8)
 DEFECTS = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.judge_maps import judge
+from zoo.benchmark_judge import judge
 
 
 @pytest.fixture

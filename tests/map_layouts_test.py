@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import ground_truth, map_layouts, maps, measure, measure_maps
+from zoo.evaluation import evaluate_run
+from zoo.saved_maps import evaluate, ground_truth, layouts, maps
 
 SCREW = pathlib.Path(os.environ.get("ZOO_DATA_DIR", "")) / "mvtec_ad" / "screw"
 DEFECT = {
@@ -57,7 +58,7 @@ def loco(tmp_path):
 
 def test_mvtec(mvtec):
     maps_dir, truth_dir = mvtec
-    items = map_layouts.find_maps(*map(str, mvtec), "mvtec")
+    items = layouts.find_maps(*map(str, mvtec), "mvtec")
     assert [(item.name, item.label) for item in items] == [
         ("test/bent.top/a.1.npy", "bent.top"),
         ("test/good/000.npy", "good"),
@@ -68,7 +69,7 @@ def test_mvtec(mvtec):
     assert items[1].truth_paths == ()
     assert items[1].image_path == truth_dir / "test/good/000.png"
     assert [int(ground_truth.read_truth(item).sum()) for item in items] == [1, 0, 0, 1]
-    inside = map_layouts.find_maps(maps_dir / "test", truth_dir, "mvtec")
+    inside = layouts.find_maps(maps_dir / "test", truth_dir, "mvtec")
     assert inside[0].name == "bent.top/a.1.npy"
     assert [item[1:] for item in inside] == [item[1:] for item in items]
 
@@ -77,7 +78,7 @@ def test_mvtec_without_images(mvtec):
     maps_dir, truth_dir = mvtec
     for image in (truth_dir / "test").rglob("*.png"):
         image.unlink()
-    items = map_layouts.find_maps(maps_dir, truth_dir, "mvtec")
+    items = layouts.find_maps(maps_dir, truth_dir, "mvtec")
     assert len(items) == 4 and items[1].image_path is None
     assert ground_truth.read_truth(items[1], shape=(4, 6)).shape == (4, 6)
 
@@ -86,11 +87,11 @@ def test_hidden_and_other_files_are_no_maps(mvtec):
     maps_dir, truth_dir = mvtec
     for name in ("._000.npy", "000.png", "notes.txt"):
         (maps_dir / "test" / "good" / name).write_bytes(b"\0")
-    assert len(map_layouts.find_maps(maps_dir, truth_dir, "mvtec")) == 4
+    assert len(layouts.find_maps(maps_dir, truth_dir, "mvtec")) == 4
 
 
 def test_loco(loco):
-    items = map_layouts.find_maps(*loco, "loco")
+    items = layouts.find_maps(*loco, "loco")
     assert [item.label for item in items] == ["good", "logical_anomalies", "structural_anomalies"]
     assert items[0].truth_paths == () and len(items[2].truth_paths) == 2
     assert not ground_truth.read_truth(items[0]).any()
@@ -106,14 +107,14 @@ def flat(tmp_path):
 
 
 def test_folder_without_labels(flat):
-    items = map_layouts.find_maps(*flat, "folder", ground_truth_threshold=99)
+    items = layouts.find_maps(*flat, "folder", ground_truth_threshold=99)
     assert [item.label for item in items] == ["good", "defect", "defect"]
-    items = map_layouts.find_maps(*flat, "folder", ground_truth_threshold=100)
+    items = layouts.find_maps(*flat, "folder", ground_truth_threshold=100)
     assert [item.label for item in items] == ["good", "defect", "good"]
     # the black mask still says how large the ground truth is
     assert ground_truth.truth_shape(items[0]) == (4, 6)
     with pytest.raises(ValueError, match=r"c\.png has the grey levels 100"):
-        map_layouts.find_maps(*flat, "folder")
+        layouts.find_maps(*flat, "folder")
 
 
 def test_folder_with_labels(tmp_path):
@@ -121,7 +122,7 @@ def test_folder_with_labels(tmp_path):
         save_map(tmp_path / "maps" / f"{key}.npy")
     for key in ("hole/a", "hole/b"):
         save_image(tmp_path / "truth" / f"{key}.png", 1)
-    items = map_layouts.find_maps(tmp_path / "maps", tmp_path / "truth", "folder")
+    items = layouts.find_maps(tmp_path / "maps", tmp_path / "truth", "folder")
     assert [item.label for item in items] == ["good", "hole", "hole"]
     assert [item.truth_paths == () for item in items] == [True, False, False]
 
@@ -130,9 +131,9 @@ def test_no_maps(mvtec):
     maps_dir, truth_dir = mvtec
     message = rf"No anomaly map was found.*<maps_dir>/test/.*Received: {truth_dir}$"
     with pytest.raises(ValueError, match=message):
-        map_layouts.find_maps(truth_dir, truth_dir, "mvtec")
+        layouts.find_maps(truth_dir, truth_dir, "mvtec")
     with pytest.raises(ValueError, match="No anomaly map was found"):
-        map_layouts.find_maps(maps_dir.parent, truth_dir, "mvtec")  # of all categories
+        layouts.find_maps(maps_dir.parent, truth_dir, "mvtec")  # of all categories
 
 
 def test_every_test_image_needs_a_map(mvtec):
@@ -141,7 +142,7 @@ def test_every_test_image_needs_a_map(mvtec):
     (maps_dir / "test/scratch/000.npy").unlink()
     message = r"2 of 4 test images have no anomaly map: good/001, scratch/000\. Save a map"
     with pytest.raises(ValueError, match=message):
-        map_layouts.find_maps(maps_dir, truth_dir, "mvtec")
+        layouts.find_maps(maps_dir, truth_dir, "mvtec")
 
 
 def test_missing_maps_are_counted_and_the_first_named(mvtec):
@@ -150,7 +151,7 @@ def test_missing_maps_are_counted_and_the_first_named(mvtec):
         save_image(truth_dir / "ground_truth" / "hole" / f"{index}_mask.png", 255)
     message = r"5 of 9 test images have no anomaly map: hole/0, hole/1, hole/2, \.\.\.\. "
     with pytest.raises(ValueError, match=message):
-        map_layouts.find_maps(maps_dir, truth_dir, "mvtec")
+        layouts.find_maps(maps_dir, truth_dir, "mvtec")
 
 
 def test_a_defective_map_needs_ground_truth(mvtec):
@@ -158,7 +159,7 @@ def test_a_defective_map_needs_ground_truth(mvtec):
     mask = truth_dir / "ground_truth/scratch/000_mask.png"
     mask.unlink()
     with pytest.raises(ValueError, match=rf"1 of 4 anomaly maps .* it must be {mask}\."):
-        map_layouts.find_maps(maps_dir, truth_dir, "mvtec")
+        layouts.find_maps(maps_dir, truth_dir, "mvtec")
 
 
 @pytest.mark.parametrize("layout", ["mvtec", "folder"])
@@ -167,26 +168,26 @@ def test_extra_maps(mvtec, flat, layout):
     extra = maps_dir / {"mvtec": "test/good/777.npy", "folder": "777.npy"}[layout]
     save_map(extra)
     with pytest.raises(ValueError, match=f"1 .*anomaly maps .*777.*{extra}"):
-        map_layouts.find_maps(maps_dir, truth_dir, layout)
+        layouts.find_maps(maps_dir, truth_dir, layout)
 
 
 def test_two_maps_of_one_image(mvtec):
     maps_dir, truth_dir = mvtec
     (maps_dir / "test/good/000.tiff").touch()
     with pytest.raises(ValueError, match=r"000\.npy and .*000\.tiff are maps of one image"):
-        map_layouts.find_maps(maps_dir, truth_dir, "mvtec")
+        layouts.find_maps(maps_dir, truth_dir, "mvtec")
 
 
 def test_arguments(mvtec, loco):
     maps_dir, truth_dir = mvtec
     with pytest.raises(ValueError, match=r"`layout` must be one of \['mvtec', 'loco', 'folder'\]"):
-        map_layouts.find_maps(maps_dir, truth_dir, "visa")
+        layouts.find_maps(maps_dir, truth_dir, "visa")
     with pytest.raises(ValueError, match=r"Argument `maps_dir` must be a folder\. Received: /none"):
-        map_layouts.find_maps("/none", truth_dir, "mvtec")
+        layouts.find_maps("/none", truth_dir, "mvtec")
     with pytest.raises(ValueError, match="`ground_truth_dir` must be the folder of one category"):
-        map_layouts.find_maps(maps_dir, truth_dir / "ground_truth", "mvtec")
+        layouts.find_maps(maps_dir, truth_dir / "ground_truth", "mvtec")
     with pytest.raises(ValueError, match=r"defects_config\.json, so it is of MVTec LOCO"):
-        map_layouts.find_maps(*loco, "mvtec")
+        layouts.find_maps(*loco, "mvtec")
 
 
 @pytest.mark.parametrize("content", [None, "[", '{"a": 1}', '[{"pixel_value": 1}]', "3"])
@@ -196,7 +197,7 @@ def test_broken_defects_config(loco, content):
     if content:
         config.write_text(content)
     with pytest.raises(ValueError, match=rf"{config} must be a list of defects with the fields"):
-        map_layouts.find_maps(*loco, "loco")
+        layouts.find_maps(*loco, "loco")
 
 
 @pytest.mark.skipif("ZOO_DATA_DIR" not in os.environ, reason="needs the real images")
@@ -208,7 +209,7 @@ def test_real_screws(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         grey = np.asarray(Image.open(image).convert("F").resize((128, 128)))
         Image.fromarray(grey).save(path, compression="tiff_adobe_deflate")
-    items = map_layouts.find_maps(tmp_path, SCREW, "mvtec")
+    items = layouts.find_maps(tmp_path, SCREW, "mvtec")
     assert len(items) == len(images)
     assert {item.label for item in items} == {image.parent.name for image in images}
     for item in items[:: len(items) // 6]:
@@ -225,6 +226,6 @@ def test_maps_of_good_images_alone_have_a_report(tmp_path):
         image = np.random.default_rng(ord(name)).random((8, 8))
         np.save(tmp_path / f"maps/{name}.npy", image)
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / f"truth/{name}.png")
-    evaluation = measure_maps.measure_maps(tmp_path / "maps", tmp_path / "truth", "folder")
-    measure.write_results(tmp_path / "out", evaluation)
+    evaluation = evaluate.measure_maps(tmp_path / "maps", tmp_path / "truth", "folder")
+    evaluate_run.write_results(tmp_path / "out", evaluation)
     assert (tmp_path / "out/report.html").is_file()

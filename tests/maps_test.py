@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import maps
+from zoo.saved_maps import maps
 
 SCORES = np.array([[0.5, -2.0, 3.25], [1e-7, 7.0, 0.125]], np.float32)
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import outliers
-from zoo.outliers import OutlierSearch, modified_z_scores
-from zoo.samples import Sample
+from zoo.evaluation import outliers
+from zoo.evaluation.outliers import OutlierSearch, modified_z_scores
+from zoo.evaluation.samples import Sample
 
 
 def make_sample(score, label="good", size=(8, 6)):

@@ -14,8 +14,9 @@ from builders.atomic import write_json
 from builders.run_dir import save_model
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import comparison, measure, pseudo_masks, recipes
+from zoo import comparison, pseudo_masks, recipes
 from zoo.data import datasets
+from zoo.evaluation import evaluate_run
 from zoo.prediction import predictor
 from zoo.prediction.predictor import Predictor
 from zoo.results import tables
@@ -284,9 +285,9 @@ def test_nobody_is_measured_against_a_teachers_masks(written, tmp_path):
     run = predictor.load_predictor(student(tmp_path / "runs", seed=0, masks=["pseudo"]))
     for split in ("train", "train+test", "train[:50%]", "all"):
         with pytest.raises(ValueError, match="agreement"):
-            measure.measure_predictor(run, builder, split)
-    assert measure.measure_predictor(run, builder).metrics["images"] == 15
-    calibration = measure.calibrate_predictor(
+            evaluate_run.measure_predictor(run, builder, split)
+    assert evaluate_run.measure_predictor(run, builder).metrics["images"] == 15
+    calibration = evaluate_run.calibrate_predictor(
         run._replace(recipe={**run.recipe, "validation_folds": [0]}), builder
     )
     assert calibration["source"].endswith("where masks are those of a teacher")

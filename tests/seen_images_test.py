@@ -14,9 +14,9 @@ from mvtec_ad_test import make_category
 from tfds_datasets.image_mask_folder import image_mask_folder_dataset_builder
 from tfds_datasets.mvtec_ad import categories
 from tfds_datasets.mvtec_ad.mvtec_ad_dataset_builder import Builder
-from zoo import measure
-from zoo.data import datasets, known_images
-from zoo.measure import seen
+from zoo.data import datasets, leakage
+from zoo.data.leakage import overlaps_training_data
+from zoo.evaluation import evaluate_run
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes import RECIPES, get_recipe
 from zoo.train import train
@@ -54,9 +54,9 @@ MVTEC_AD = {"train_split": "train+test", "test_split": "test", "test_folds": (7,
 )
 def test_what_a_run_has_seen(changes, split, folds, expected):
     recipe = get_recipe(MODULE, validation_folds=(5, 6), **changes)
-    assert seen(recipe, builder_named("neu_seg"), split, folds) == expected
+    assert overlaps_training_data(recipe, builder_named("neu_seg"), split, folds) == expected
     other = builder_named("magnetic_tile")
-    assert not seen(recipe, other, split, folds)
+    assert not overlaps_training_data(recipe, other, split, folds)
 
 
 def builder_named(name):
@@ -68,13 +68,21 @@ def test_what_its_weights_knew_before():
     """Of an earlier run only the data set is noted, so that any image of it may have been seen."""
     known = ("magnetic_tile/strip", "neu_seg/strip")
     started = get_recipe(MODULE, validation_folds=(5, 6), start_from="before", **TEST_APART)
-    assert seen(started, builder_named("magnetic_tile"), "test", None, learnt_from=known)
-    assert not seen(started, builder_named("msd"), "test", None, learnt_from=known)
+    assert overlaps_training_data(
+        started, builder_named("magnetic_tile"), "test", None, learnt_from=known
+    )
+    assert not overlaps_training_data(
+        started, builder_named("msd"), "test", None, learnt_from=known
+    )
     # Its own data set is divided by folds, and a run that had seen its test images was refused.
-    assert not seen(started, builder_named("neu_seg"), "test", None, learnt_from=known)
+    assert not overlaps_training_data(
+        started, builder_named("neu_seg"), "test", None, learnt_from=known
+    )
     # A student of pseudo masks knows images of its teacher's data set, by their hashes.
     student = get_recipe(MODULE, validation_folds=(5, 6), **TEST_APART)
-    assert not seen(student, builder_named("magnetic_tile"), "test", None, learnt_from=known)
+    assert not overlaps_training_data(
+        student, builder_named("magnetic_tile"), "test", None, learnt_from=known
+    )
 
 
 def divisions():
@@ -128,25 +136,25 @@ def test_a_folder_that_grew_moves_images_into_the_test(tmp_path):
         )
 
     before = built("before")
-    known = frozenset(known_images.of_training(before, recipe))
+    known = frozenset(leakage.training_hashes(before, recipe))
     assert len(known) == before.info.splits["train"].num_examples
-    assert not seen(recipe, before, "test", None, known)
-    assert seen(recipe, before, "train", (3,), known)
+    assert not overlaps_training_data(recipe, before, "test", None, known)
+    assert overlaps_training_data(recipe, before, "train", (3,), known)
     make_folder(tmp_path / "mine", count=37)
     after = built("after")
-    moved = known & known_images.hashes(after, "test", None)
+    moved = known & leakage.image_hashes(after, "test", None)
     assert moved
-    assert seen(recipe, after, "test", None, known)
-    assert not seen(recipe, after, "test", None)  # what the folds alone would say
-    assert known_images.differ(known, after, recipe)
-    assert not known_images.differ(known, before, recipe)
-    assert not known_images.differ(None, after, recipe)
+    assert overlaps_training_data(recipe, after, "test", None, known)
+    assert not overlaps_training_data(recipe, after, "test", None)  # what the folds alone would say
+    assert leakage.has_changed(known, after, recipe)
+    assert not leakage.has_changed(known, before, recipe)
+    assert not leakage.has_changed(None, after, recipe)
 
 
 def test_other_data_sets_need_no_hashes(tmp_path):
     builder = types.SimpleNamespace(info=types.SimpleNamespace(metadata={"skipped_images": []}))
-    assert known_images.of_training(builder, get_recipe(MODULE)) is None
-    assert known_images.read(tmp_path) is None
+    assert leakage.training_hashes(builder, get_recipe(MODULE)) is None
+    assert leakage.read_hashes(tmp_path) is None
 
 
 def test_a_folder_that_has_changed_is_another_run(tmp_path):
@@ -177,7 +185,7 @@ def test_a_folder_that_has_changed_is_another_run(tmp_path):
             data_dir=tmp_path / data,
             manual_dir=tmp_path / "mine" if data == "after" else None,
         )
-        found = measure.calibrate_predictor(load_predictor(str(run)), builder)
+        found = evaluate_run.calibrate_predictor(load_predictor(str(run)), builder)
         assert ("after images were added or removed" in found["source"]) is expected
     for folder in (run, run.with_name(f"{run.name}.partial")):
         with pytest.raises(ValueError, match=r"files were added or removed\. Choose another"):

@@ -7,8 +7,8 @@ from pseudo_masks_test import built, entries, make_folder, part, teacher
 from textures_test import make_dtd
 
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import pseudo_masks, recipes, starting_weights
-from zoo.data import datasets
+from zoo import pseudo_masks, recipes
+from zoo.data import datasets, leakage
 
 
 def test_defects_without_masks(tmp_path):
@@ -46,5 +46,5 @@ def test_terms_of_teacher_and_textures_stay_with_the_students(tmp_path):
     for name, others in more.items():
         student_set = built(tmp_path / "masks", name, tmp_path)
         own = "image_mask_folder/grey"
-        assert starting_weights.learnt_from(recipe, student_set) == sorted([own, *others])
+        assert leakage.training_sources(recipe, student_set) == sorted([own, *others])
         assert datasets.origins(student_set) == [own]

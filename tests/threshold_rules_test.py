@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoo.evaluation.one_standard_error import LOGIT_THRESHOLDS, nearest_to_even
 from zoo.evaluation.thresholds import image_threshold, pixel_threshold
 from zoo.metrics.score_histogram import ScoreHistogram
-from zoo.one_standard_error import LOGIT_THRESHOLDS, nearest_to_even
 from zoo.recipes.threshold_rules import Rule, parse_rule, require_images
 
 BEST_F1 = Rule("best_f1")

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from builders import run_dir
-from zoo import measure, optimizers, recipes
+from zoo import optimizers, recipes
 from zoo.data import datasets
+from zoo.evaluation import evaluate_run
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes.recipe import Recipe, parse_field
 from zoo.train import run_path, train
@@ -103,7 +104,7 @@ def test_one_split_can_hold_training_and_test_folds(data_dir, tmp_path):
     assert metrics["split"] == "train, folds 7, 8" and metrics["seen"] is False
     assert metrics["images"] == pytest.approx(120 * 2 / 10, abs=4)
     builder = datasets.prepare_dataset(recipe.dataset, data_dir=data_dir)
-    whole = measure.measure_predictor(load_predictor(str(run)), builder, "train")
+    whole = evaluate_run.measure_predictor(load_predictor(str(run)), builder, "train")
     assert whole.metrics["seen"] is True and whole.metrics["images"] == 120
 
 

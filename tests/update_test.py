@@ -8,7 +8,7 @@ from PIL import Image
 
 from builders import run_dir
 from builders.patch_core import bank_of
-from zoo.data import datasets, known_images
+from zoo.data import datasets, leakage
 from zoo.prediction import predictor
 from zoo.recipes import get_recipe
 from zoo.train import train
@@ -60,8 +60,8 @@ def test_more_images_come_closer(run, builder, bright):
     assert sizes[0] == 20 < sizes[1] <= 40
     assert bank_of(run_dir.load_model(updated)[0]).bank.shape[0] == sizes[1]
     assert "new_images_rejected" in table(document)
-    known = known_images.read(updated)
-    assert {known_images.hash_of(image) for image in images} <= known
+    known = leakage.read_hashes(updated)
+    assert {leakage.hash_image(image) for image in images} <= known
     environment = json.loads((updated / "environment.json").read_text())
     assert "image_mask_folder/grey" in environment["learnt_from"]
     with pytest.raises(ValueError, match=r"is there already.*Choose another --run_name"):

@@ -13,9 +13,9 @@ from absl import logging
 
 from builders.atomic import replacing
 from builders.predictions import defect_probability, predictions
+from zoo.evaluation.samples import judged_mask
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.segmentation import IGNORE, is_defect
-from zoo.samples import judged_mask
 from zoo.visualization import pictures
 
 PICTURE_SIDE = 512  # px, the longest of the pictures of an epoch

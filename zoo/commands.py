@@ -106,7 +106,8 @@ def calibrate(options) -> Iterator[str]:
     output_dir = results_folder(required(options, "output_dir"))
     _check_source(options)
     from builders.atomic import write_json
-    from zoo import measure, measure_maps
+    from zoo.evaluation import evaluate_run
+    from zoo.saved_maps import evaluate as measure_maps
 
     rules = {"pixel_rule": options.pixel_rule, "image_rule": options.image_rule}
     if options.ground_truth:
@@ -114,7 +115,7 @@ def calibrate(options) -> Iterator[str]:
         calibration = measure_maps.calibrate_maps(source, **_of_maps(options), **rules)
     else:
         predictor = predictor_of(options, source)
-        calibration = measure.calibrate_predictor(
+        calibration = evaluate_run.calibrate_predictor(
             predictor,
             dataset_of(options, predictor),
             split=options.split,
@@ -141,8 +142,9 @@ def evaluate(options) -> Iterator[str]:
     source = required(options, "source")
     _check_source(options)
     directory = results_folder(options.output_dir) if options.output_dir else None
-    from zoo import measure, measure_maps
+    from zoo.evaluation import evaluate_run
     from zoo.report import verdict
+    from zoo.saved_maps import evaluate as measure_maps
 
     if options.ground_truth:
         known = {"calibration": calibration_of(options)}
@@ -150,7 +152,7 @@ def evaluate(options) -> Iterator[str]:
     else:
         predictor = predictor_of(options, source, calibration=calibration_of(options))
         known = {"recipe": predictor.recipe, "calibration": predictor.calibration}
-        evaluation = measure.measure_predictor(
+        evaluation = evaluate_run.measure_predictor(
             predictor,
             dataset_of(options, predictor),
             options.split,
@@ -160,7 +162,7 @@ def evaluate(options) -> Iterator[str]:
     yield verdict.table(evaluation.metrics)
     if directory:
         directory.mkdir(parents=True, exist_ok=True)
-        measure.write_results(directory, evaluation, run=source, **known)
+        evaluate_run.write_results(directory, evaluation, run=source, **known)
         yield f"metrics  {directory / 'metrics.json'}"
         yield f"report   {directory / 'report.html'}"
     else:

@@ -8,7 +8,7 @@ import numpy as np
 
 from builders import run_dir
 from tfds_datasets.image_mask_folder import manifest
-from zoo import measure
+from zoo.evaluation import evaluate_run
 from zoo.packed_mask import PackedMask, pack, unpack
 from zoo.prediction.predictor import Predictor, index_mask
 from zoo.results.summary import spread
@@ -63,7 +63,9 @@ def compare(
             agreement, answer = [], _keeping(predictor, kept)
         else:
             agreement, answer = _comparing(predictor, kept)
-        evaluation = measure.measure_predictor(predictor._replace(predict=answer), builder, "test")
+        evaluation = evaluate_run.measure_predictor(
+            predictor._replace(predict=answer), builder, "test"
+        )
         run = _run(directory, teacher)
         key = (run["learnt_from"], run["parameters"], run.pop("trained_by"))
         measured.setdefault(key, []).append(

@@ -11,9 +11,9 @@ from builders.inference import for_inference
 from builders.super_simple_net import encoder_of, strides_of
 from tfds_datasets.shrink import shrink_mask
 from zoo.data import augment, datasets, input_pipeline
+from zoo.evaluation.samples import judged_mask
 from zoo.metrics.segmentation import IGNORE, is_defect
 from zoo.recipes.recipe import Recipe
-from zoo.samples import judged_mask
 from zoo.synthetic_anomalies.foreground import foreground_masks
 
 CACHE_BYTES = 2 * 2**30  # of features in memory

@@ -99,7 +99,7 @@ def calibration_of(options) -> dict | None:
     """The thresholds of --calibration; None without it."""
     if options.calibration is None:
         return None
-    from zoo.calibration import read_calibration
+    from zoo.evaluation.calibration import read_calibration
 
     return read_calibration(options.calibration)
 

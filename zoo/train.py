@@ -16,17 +16,16 @@ from builders.atomic import replacing, write_json
 from zoo import (
     callbacks,
     hardware,
-    measure,
     memorize,
     optimizers,
-    outliers,
     recipe_checks,
     starting_weights,
     supervision,
     tasks,
 )
-from zoo.calibration import refuse_test_split
-from zoo.data import datasets, input_pipeline, known_images
+from zoo.data import datasets, input_pipeline, leakage
+from zoo.data.leakage import refuse_test_split
+from zoo.evaluation import evaluate_run, outliers
 from zoo.prediction import predictor
 from zoo.recipes.recipe import Recipe
 from zoo.visualization import progress
@@ -89,14 +88,14 @@ def train(
         skip_broken_images=skip_broken_images,
     )
     recipe = supervision.completed(with_class_names(recipe, builder), builder)
-    known = known_images.of_training(builder, recipe)
+    known = leakage.training_hashes(builder, recipe)
     if run.exists():
         _check_same(run, recipe, known)
         logging.info("%s is done already.", run)
         return run
     # What is missing shall be found now rather than after hours of training.
     recipe_checks.check_data(recipe, builder)
-    starting_weights.refuse_seen_images(recipe, builder)
+    leakage.refuse_leaking_start(recipe, builder)
     if list(partial.glob("backup/epoch_*")) or (partial / run_dir.WEIGHTS_FILE).is_file():
         if not resume:
             raise ValueError(
@@ -107,7 +106,7 @@ def train(
     partial.mkdir(parents=True, exist_ok=True)
     write_json(partial / run_dir.RECIPE_FILE, recipe.to_dict())
     if known is not None:
-        write_json(partial / known_images.FILE, known)
+        write_json(partial / leakage.KNOWN_IMAGES_FILE, known)
 
     if not (partial / run_dir.WEIGHTS_FILE).is_file():
         _fit(recipe, builder, partial, tensorboard=tensorboard, measure_every=measure_every)
@@ -135,7 +134,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     environment = {
         **hardware.describe(),
         "training_steps": len(history) * recipe.steps_per_epoch,
-        "learnt_from": starting_weights.learnt_from(recipe, builder),
+        "learnt_from": leakage.training_sources(recipe, builder),
         **facts,
     }
     if masks := datasets.mask_sources(builder, recipe.train_split):
@@ -236,15 +235,15 @@ def _measure(recipe, builder, partial):
     uncalibrated = predictor.load_predictor(str(partial))
     search = outliers.OutlierSearch() if recipe.builder in tasks.LEARN_NORMAL else None
     watch = search and functools.partial(search.add, role=outliers.VALIDATION)
-    calibration = measure.calibrate_predictor(uncalibrated, builder, watch=watch)
+    calibration = evaluate_run.calibrate_predictor(uncalibrated, builder, watch=watch)
     write_json(partial / "calibration.json", calibration)
     calibrated = uncalibrated._replace(calibration=calibration)
-    evaluation = measure.measure_predictor(calibrated, builder)
+    evaluation = evaluate_run.measure_predictor(calibrated, builder)
     if search:
         # A bank knows the images that it was filled from: none of them can stand out.
         folds = () if recipe.builder in tasks.MEMORIZE else recipe.training_folds
-        evaluation = measure.with_outliers(evaluation, search, calibrated, builder, folds)
-    measure.write_results(partial, evaluation, run=partial)
+        evaluation = evaluate_run.with_outliers(evaluation, search, calibrated, builder, folds)
+    evaluate_run.write_results(partial, evaluation, run=partial)
 
 
 def _check_same(directory, recipe, known):
@@ -259,7 +258,7 @@ def _check_same(directory, recipe, known):
         raise ValueError(
             f"{directory} holds a run with another {', '.join(changed)}. Choose another --run_name."
         )
-    known_before = known_images.read(directory)
+    known_before = leakage.read_hashes(directory)
     if known_before is not None and known_before != frozenset(known or ()):
         raise ValueError(
             f"{directory} holds a run that knows other images than those that {recipe.dataset} "

@@ -18,8 +18,9 @@ from builders.atomic import write_json
 from builders.patch_core import BANK_SIZE, bank_of
 from tfds_datasets.features import GOOD
 from tfds_datasets.images import BrokenImageError, read_image
-from zoo import measure, memorize, samples, tasks
-from zoo.data import datasets, known_images
+from zoo import memorize, tasks
+from zoo.data import datasets, leakage
+from zoo.evaluation import evaluate_run, samples
 from zoo.prediction import predictor
 from zoo.prediction.image_files import find_images
 from zoo.recipes.recipe import Recipe
@@ -72,7 +73,7 @@ def update(
     known = before.known_images
     if known is None:
         folds = (*recipe.training_folds, *recipe.validation_folds)
-        known = known_images.hashes(builder, recipe.train_split, folds)
+        known = leakage.image_hashes(builder, recipe.train_split, folds)
     new = _new_images(patterns, recipe, builder, known, skip_broken_images)
     kept = {name: image for name, image in new.items() if _fold(name) in recipe.validation_folds}
     added = [image for name, image in new.items() if name not in kept]
@@ -82,16 +83,16 @@ def update(
     recipe = Recipe.from_dict({**recipe.to_dict(), "builder_args": arguments})
     partial.mkdir()
     run_dir.save_model(model, recipe.to_dict(), partial)
-    write_json(partial / known_images.FILE, sorted({*known, *new}))
+    write_json(partial / leakage.KNOWN_IMAGES_FILE, sorted({*known, *new}))
     write_json(partial / run_dir.ENVIRONMENT_FILE, _environment(run, len(added), before.channels))
     after = predictor.load_predictor(str(partial))
-    calibration = measure.calibrate_predictor(after, builder, more=_scored(after, kept))
+    calibration = evaluate_run.calibrate_predictor(after, builder, more=_scored(after, kept))
     write_json(partial / "calibration.json", calibration)
     after = after._replace(calibration=calibration)
-    evaluation = measure.measure_predictor(after, builder)
+    evaluation = evaluate_run.measure_predictor(after, builder)
     document = _document(run, before, after, evaluation.metrics, new, kept)
     write_json(partial / FILE, document)
-    measure.write_results(partial, evaluation, run=partial)
+    evaluate_run.write_results(partial, evaluation, run=partial)
     os.rename(partial, new_run)
     return new_run
 
@@ -116,7 +117,7 @@ def _new_images(patterns, recipe, builder, known, skip_broken_images) -> dict[st
     Raises:
       ValueError: one is a test image, a file is broken, or none is new.
     """
-    test = known_images.hashes(builder, recipe.test_split, recipe.test_folds or None)
+    test = leakage.image_hashes(builder, recipe.test_split, recipe.test_folds or None)
     channels, new, broken = recipe.builder_args["image_shape"][2], {}, []
     for file in find_images(patterns):
         try:
@@ -124,7 +125,7 @@ def _new_images(patterns, recipe, builder, known, skip_broken_images) -> dict[st
         except BrokenImageError as error:
             broken.append(str(error))
             continue
-        name = known_images.hash_of(image)
+        name = leakage.hash_image(image)
         if name in test:
             raise ValueError(
                 f"{file} is a test image of {recipe.dataset}: a model that knows it cannot be "

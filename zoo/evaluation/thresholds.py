@@ -8,8 +8,8 @@ import math
 import numpy as np
 from scipy import special
 
+from zoo.evaluation.one_standard_error import image_counts, nearest_to_even
 from zoo.metrics.score_histogram import ScoreHistogram
-from zoo.one_standard_error import image_counts, nearest_to_even
 from zoo.recipes.threshold_rules import Rule, require_images
 
 # float32 knows no number between this and 1.

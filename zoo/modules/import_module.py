@@ -8,7 +8,7 @@ from builders import run_dir
 from builders.atomic import replacing, write_json
 from builders.handles import check_handle
 from zoo import hardware
-from zoo.data.known_images import FILE as KNOWN_IMAGES_FILE
+from zoo.data.leakage import KNOWN_IMAGES_FILE
 from zoo.modules.find import find_module, manifest_of
 
 _DOCUMENTS = ("calibration.json", "metrics.json", KNOWN_IMAGES_FILE)

@@ -11,7 +11,7 @@ import numpy as np
 from builders import run_dir, runtimes
 from builders.inference import for_inference
 from builders.predictions import defect_probability, predictions
-from zoo.data import known_images
+from zoo.data import leakage
 from zoo.modules.find import find_module, manifest_of
 
 _ANSWERS = ("mask", "score", "label", "box", "box_score")
@@ -128,7 +128,7 @@ def load_predictor(source: str, modules_dir="modules") -> Predictor:
             model, recipe, json.loads(calibration.read_text()) if calibration.is_file() else {}
         )
         return found._replace(
-            known_images=known_images.read(directory),
+            known_images=leakage.read_hashes(directory),
             learnt_from=tuple(run_dir.read_learnt_from(directory)),
         )
     return _from_module(source, modules_dir)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from builders.atomic import replacing
 from tfds_datasets.features import GOOD
-from zoo.outliers import LIMIT, MOST
+from zoo.evaluation.outliers import LIMIT, MOST
 from zoo.report import charts, explorer, figures, verdict
 from zoo.visualization import templates
 
@@ -36,8 +36,8 @@ def write_report(
     Args:
       path: the HTML file.
       recipe: `Recipe.to_dict()`; empty for saved maps.
-      metrics: as `zoo.evaluate.evaluate` returns them, with `module`, `dataset` and `split`.
-      calibration: as `zoo.calibration.calibrate` returns it; empty where nothing was calibrated.
+      metrics: as `evaluation.evaluate` returns them, with `module`, `dataset` and `split`.
+      calibration: as `evaluation.calibration` makes it; empty where nothing was calibrated.
       environment: versions and devices; may be empty.
       history: a dict for each epoch; empty for weights that were not trained here.
       gallery: as `Gallery.entries` returns it.

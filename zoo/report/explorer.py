@@ -17,7 +17,7 @@ def page_data(metrics: dict, curves: dict) -> dict:
     """Collects what the browser counts with.
 
     Args:
-      metrics: as `zoo.evaluate.evaluate` returns them.
+      metrics: as `zoo.evaluation.evaluate.evaluate` returns them.
       curves: with `overlap`, if there are pixel counts.
 
     Returns:

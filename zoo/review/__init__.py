@@ -10,8 +10,8 @@ from absl import logging
 
 from builders.atomic import replacing
 from tfds_datasets.image_mask_folder import manifest
-from zoo.maps import read_map
 from zoo.pseudo_mask import Levels, pseudo_mask
+from zoo.saved_maps.maps import read_map
 from zoo.student_folder import MAPS
 from zoo.visualization import pictures
 

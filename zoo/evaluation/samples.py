@@ -7,8 +7,6 @@ import numpy as np
 
 from builders.predictions import defect_probability
 from tfds_datasets.features import GOOD
-from tfds_datasets.images import read_image
-from zoo import ground_truth, maps
 from zoo.metrics.regions import Region
 from zoo.metrics.segmentation import IGNORE, is_defect
 from zoo.prediction.predictor import Predictor, defect_type, index_mask
@@ -81,49 +79,6 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
             )
 
 
-def saved_samples(
-    items: list[maps.MapFile],
-    *,
-    resize_maps: bool = False,
-    ground_truth_threshold: float | None = None,
-) -> Iterator[Sample]:
-    """Reads saved anomaly maps; the highest score of a map is the image's.
-
-    Args:
-      items: from `zoo.map_layouts.find_maps`.
-      resize_maps: whether a map of another size than its ground truth is resized, bilinearly.
-      ground_truth_threshold: see `zoo.ground_truth.read_truth`.
-
-    Raises:
-      ValueError: a file is broken, or a map has another size than its ground truth.
-    """
-    shape = ground_truth.common_shape(items)
-    for item in items:
-        scores = maps.read_map(item.map_path)
-        truth = ground_truth.read_truth(
-            item, shape=shape or scores.shape, ground_truth_threshold=ground_truth_threshold
-        )
-        regions = truth if isinstance(truth, list) else None
-        mask = np.logical_or.reduce([region.mask for region in regions]) if regions else truth
-        score = float(scores.max())  # before resizing, which may flatten the peak
-        if scores.shape != mask.shape:
-            if not resize_maps:
-                raise ValueError(
-                    f"{item.map_path} has {_size(scores)} pixels and its ground truth "
-                    f"{_size(mask)}. Resize the maps to the ground truth by --resize_maps."
-                )
-            scores = maps.resize_map(scores, mask.shape)
-        yield Sample(
-            file_name=item.name,
-            label=item.label,
-            image=_image(item, mask.shape),
-            mask=judged_mask(mask.astype(np.uint8), item.label != GOOD),
-            anomaly_map=scores,
-            score=score,
-            regions=regions,
-        )
-
-
 def is_defective(sample: Sample) -> bool:
     """Whether the image is labelled with a defect."""
     return sample.label != GOOD
@@ -165,19 +120,3 @@ def _peak(outputs, index) -> tuple[int, int] | None:
         return None
     row, column = outputs["peak"][index] * outputs["mask"].shape[1:3]
     return int(row), int(column)
-
-
-def _image(item, shape) -> np.ndarray | None:
-    if item.image_path is None:
-        return None
-    image = read_image(item.image_path, channels=3)
-    if image.shape[:2] != shape:
-        raise ValueError(
-            f"{item.image_path} has {_size(image)} pixels and its ground truth "
-            f"{shape[0]}x{shape[1]}. They must be of one size."
-        )
-    return image
-
-
-def _size(array) -> str:
-    return f"{array.shape[0]}x{array.shape[1]}"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tfds_datasets.images import SUFFIXES
 from zoo.data.mask_files import read_mask
-from zoo.maps import GOOD, READERS, MapFile
+from zoo.saved_maps.maps import GOOD, READERS, MapFile
 
 DEFECT = "defect"  # the label where no folder names the type
 DEFECTS_CONFIG = "defects_config.json"
@@ -44,8 +44,8 @@ def find_maps(
       ground_truth_dir: folder of the test set; in the layouts of MVTec the folder of one category,
         which holds `test` and `ground_truth`.
       layout: one of LAYOUTS.
-      ground_truth_threshold: see `zoo.ground_truth.read_truth`. Where no folder names the label it
-        also decides which images are good: those without defect in their mask.
+      ground_truth_threshold: see `ground_truth.read_truth`. Where no folder names the
+        label it also decides which images are good: those without defect in their mask.
 
     Returns:
       A `MapFile` for each image of the test set, by name, which is that of the map relative to

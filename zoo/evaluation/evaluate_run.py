@@ -5,15 +5,16 @@ import itertools
 import json
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from absl import logging
 
 from builders import run_dir
 from builders.atomic import write_json
 from tfds_datasets.image_mask_folder import manifest
-from zoo import calibration, evaluate, outliers, report, samples
-from zoo.data import datasets, input_pipeline, known_images
+from zoo import report
+from zoo.data import datasets, input_pipeline, leakage
+from zoo.evaluation import calibration, evaluate, outliers, samples
 from zoo.prediction.predictor import Predictor
 from zoo.recipes.recipe import Recipe
 
@@ -63,15 +64,19 @@ def calibrate_predictor(
     if manifest.PSEUDO in datasets.mask_sources(builder, split):
         found["source"] += ", where masks are those of a teacher"
     known = predictor.known_images
-    grown = folds and known_images.differ(known, builder, recipe)
-    if grown and seen(recipe, builder, split, folds, known):  # a folder of its own holds none
+    grown = folds and leakage.has_changed(known, builder, recipe)
+    if grown and leakage.overlaps_training_data(
+        recipe, builder, split, folds, known
+    ):  # a folder of its own holds none
         found["source"] += ", after images were added or removed"
         logging.warning(
             "Images of %s were added or removed since the training, so that the validation folds "
             "may hold some that the weights have learnt, and thresholds may lie too far off.",
             recipe.dataset,
         )
-    if folds is None and seen(recipe, builder, split, None, known, predictor.learnt_from):
+    if folds is None and leakage.overlaps_training_data(
+        recipe, builder, split, None, known, predictor.learnt_from
+    ):
         found["source"] += ", of which the weights have learnt some"
         logging.warning(
             "The weights have learnt images of %s, whose scores are better than those of others "
@@ -141,7 +146,9 @@ def measure_predictor(
         "module": recipe.module,
         "dataset": builder.info.full_name,
         "split": split if folds is None else f"{split}, folds {', '.join(map(str, folds))}",
-        "seen": seen(recipe, builder, split, folds, predictor.known_images, predictor.learnt_from),
+        "seen": leakage.overlaps_training_data(
+            recipe, builder, split, folds, predictor.known_images, predictor.learnt_from
+        ),
         "map_note": None,
     }
     speed = {"seconds": seconds, "images_per_second": evaluation.metrics["images"] / seconds}
@@ -248,36 +255,3 @@ def _batches(recipe, builder, split, folds=None, mask_feature=None):
         builder, split, folds=folds, image_size=recipe.image_size, mask_feature=mask_feature
     )
     return input_pipeline.same_size_batches(examples).as_numpy_iterator()
-
-
-def seen(
-    recipe: Recipe,
-    builder,
-    split: str,
-    folds: tuple[int, ...] | None,
-    known: frozenset[str] | None = None,
-    learnt_from: Sequence[str] = (),
-) -> bool:
-    """Whether a split holds images that trained the weights or chose epoch or thresholds.
-
-    Of the data of a run that the weights started from, no one notes which images those were: then
-    all count.
-
-    Args:
-      recipe: of the weights.
-      builder: a built data set.
-      split: of it.
-      folds: of the split; None for all of it.
-      known: see `zoo.data.known_images`; None where the folds say it.
-      learnt_from: the data sets that the weights know.
-    """
-    other = f"{builder.name}/{builder.builder_config.name}" != recipe.dataset
-    if other and recipe.start_from and set(learnt_from) & set(datasets.origins(builder)):
-        return True
-    if known is not None:  # also where a data set has given its images to a folder
-        return not known.isdisjoint(known_images.hashes(builder, split, folds))
-    if other:
-        return False
-    if not calibration.share_images(recipe.train_split, split):
-        return False
-    return folds is None or not set(folds) <= set(recipe.test_folds)

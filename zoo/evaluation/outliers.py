@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 
-from zoo.samples import Sample, is_defective
+from zoo.evaluation.samples import Sample, is_defective
 from zoo.visualization import pictures
 
 LIMIT = 3.5  # modified z-score above which an image is an outlier

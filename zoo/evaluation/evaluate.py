@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tfds_datasets.features import GOOD
-from zoo import evaluation_tables as tables
+from zoo.evaluation import tables
+from zoo.evaluation.one_standard_error import LOGIT_THRESHOLDS
+from zoo.evaluation.samples import ANY_DEFECT, Sample, has_mask, is_defective
 from zoo.metrics import segmentation
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.boundary import boundary_f1
@@ -16,8 +18,6 @@ from zoo.metrics.boxes import BoxCounts
 from zoo.metrics.labels import label_scores
 from zoo.metrics.segmentation import IGNORE
 from zoo.metrics.threshold_overlap import ThresholdOverlap
-from zoo.one_standard_error import LOGIT_THRESHOLDS
-from zoo.samples import ANY_DEFECT, Sample, has_mask, is_defective
 from zoo.visualization import progress
 from zoo.visualization.gallery import Gallery
 
@@ -32,7 +32,7 @@ class Evaluation(NamedTuple):
       gallery: the entries of `zoo.visualization.gallery.Gallery`.
       curves: of `AnomalyEvaluator.curves`, and `overlap`, lists over the pixel `threshold`, where
         defects have masks.
-      outliers: of `zoo.outliers`, among the good images that a model learnt from.
+      outliers: of `zoo.evaluation.outliers`, among the good images that a model learnt from.
     """
 
     metrics: dict

@@ -5,9 +5,11 @@ import pathlib
 
 import numpy as np
 
-from zoo import calibration, evaluate, map_layouts, samples
+from zoo.evaluation import calibration, evaluate
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.metrics.segmentation import is_defect
+from zoo.saved_maps import layouts
+from zoo.saved_maps.samples import saved_samples
 
 CURVE_STEPS = 120  # thresholds of saved maps: so many over the good pixels, and over the defects
 RAREST_FALSE_ALARM = 1e-6  # share of good pixels above the highest threshold of a curve
@@ -23,7 +25,7 @@ def calibrate_maps(
       ground_truth_dir: folder of their ground truth.
       layout: one of `map_layouts.LAYOUTS`.
       pixel_rule: as `image_rule`, one of `threshold_rules.RULES`.
-      options: of `samples.saved_samples`.
+      options: of `saved_samples`.
 
     Raises:
       ValueError: the maps lie in a folder named test, or are too few for a rule.
@@ -32,7 +34,7 @@ def calibrate_maps(
     folders = {part for item in items for part in item.map_path.resolve().parts[-4:-1]}
     split = "test" if "test" in folders else pathlib.Path(maps_dir).resolve().name
     found = calibration.calibrate(
-        samples.saved_samples(items, **options),
+        saved_samples(items, **options),
         split=split,
         test_split="test",
         pixel_rule=pixel_rule,
@@ -53,17 +55,17 @@ def measure_maps(
     Args:
       maps_dir: as `map_layouts.find_maps` wants it, with `ground_truth_dir` and `layout`.
       calibration: as `calibrate_maps` returns it; None where no threshold was chosen.
-      options: of `samples.saved_samples`.
+      options: of `saved_samples`.
     """
     items = _find_maps(maps_dir, ground_truth_dir, layout, options)
     good, defective = ScoreHistogram(), ScoreHistogram()
-    for sample in samples.saved_samples(items, **options):
+    for sample in saved_samples(items, **options):
         good.add(sample.anomaly_map[sample.mask == 0])
         defective.add(sample.anomaly_map[is_defect(sample.mask)])
     shares = np.linspace(0, 1, CURVE_STEPS)
     rare = np.geomspace(RAREST_FALSE_ALARM, 1, CURVE_STEPS)
     evaluation = evaluate.evaluate(
-        samples.saved_samples(items, **options),
+        saved_samples(items, **options),
         calibration=calibration,
         thresholds=[*_exceeded_by(good, rare), *_exceeded_by(defective, shares)],
         by_group=layout == "loco",
@@ -84,9 +86,7 @@ def measure_maps(
 
 def _find_maps(maps_dir, ground_truth_dir, layout, options):
     threshold = options.get("ground_truth_threshold")
-    return map_layouts.find_maps(
-        maps_dir, ground_truth_dir, layout, ground_truth_threshold=threshold
-    )
+    return layouts.find_maps(maps_dir, ground_truth_dir, layout, ground_truth_threshold=threshold)
 
 
 def _hashes(items) -> list[str]:

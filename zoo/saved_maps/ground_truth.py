@@ -8,8 +8,8 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from zoo.data.mask_files import read_grey, read_mask, unreadable_image
-from zoo.maps import GOOD, MapFile
 from zoo.metrics.regions import Region
+from zoo.saved_maps.maps import GOOD, MapFile
 
 
 def read_truth(
@@ -21,7 +21,7 @@ def read_truth(
     """Reads the ground truth of one image.
 
     Args:
-      item: from `zoo.map_layouts.find_maps`.
+      item: from `zoo.saved_maps.layouts.find_maps`.
       shape: (H, W) of a good image that has neither a mask nor an image file; see `common_shape`.
       ground_truth_threshold: grey levels above it are defect. None allows 0, 1 and 255 alone.
 

@@ -1,6 +1,6 @@
 """Measures the maps and image scores that `zoo.benchmark_anomalib` left, in our environment.
 
-    python -m zoo.judge_maps --files=files.json --output_dir=peers --size=256
+    python -m zoo.benchmark_judge --files=files.json --output_dir=peers --size=256
 
 prints a line of JSON for each method: its figures, and those of its time and memory. `size` is the
 side of maps and masks alike; without it the masks keep theirs.
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 from tfds_datasets.shrink import shrink_mask
 from zoo.data.mask_files import read_mask
-from zoo.maps import GOOD, read_map, resize_map
 from zoo.metrics.anomaly import AnomalyEvaluator
+from zoo.saved_maps.maps import GOOD, read_map, resize_map
 
 FIGURES = ("image_auroc", "pixel_auroc", "pixel_ap", "au_pro@0.3", "au_pro@0.05")
 

@@ -2,19 +2,18 @@
 
 import json
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
+from zoo.data import leakage
+from zoo.evaluation.one_standard_error import LOGIT_THRESHOLDS
+from zoo.evaluation.samples import Sample, has_mask, is_defective
 from zoo.evaluation.thresholds import image_threshold, pixel_threshold, require_probabilities
 from zoo.metrics import decisions, segmentation
 from zoo.metrics.score_histogram import ScoreHistogram
-from zoo.one_standard_error import LOGIT_THRESHOLDS
 from zoo.recipes.threshold_rules import Rule, parse_rule
-from zoo.samples import Sample, has_mask, is_defective
 
-# Names of splits that hold test images; "all" joins every split of a data set.
-_TEST_SPLITS = ("test", "all")
 EVEN = 0.5  # the probability at which a defect is as likely as none
 
 
@@ -53,7 +52,7 @@ def calibrate(
       ValueError: the split holds test images, a rule is none, there are too few images for it, or
         a score is no finite number, or none in [0, 1] where a rule needs that.
     """
-    refuse_test_split(split, test_split, folds, test_folds)
+    leakage.refuse_test_split(split, test_split, folds, test_folds)
     by_pixel, by_image = parse_rule("pixel_rule", pixel_rule), parse_rule("image_rule", image_rule)
     positive, negative, good = ScoreHistogram(), ScoreHistogram(), ScoreHistogram()
     scores, defective, masked, counts = [], [], False, []
@@ -119,51 +118,6 @@ def read_calibration(path) -> dict:
             f"calibrate` writes it. Received: {path}"
         )
     return content
-
-
-def refuse_test_split(
-    split: str,
-    test_split: str,
-    folds: tuple[int, ...] | None = None,
-    test_folds: tuple[int, ...] | None = None,
-) -> None:
-    """Raises ValueError where a split to calibrate on may hold test images.
-
-    Args:
-      split: such as "train" or "train[:80%]".
-      test_split: what will measure the weights. Parts of one split lie apart where one begins at
-        the bound at which the other ends: "train[:80%]" and "train[80%:]".
-      folds: of `split`; None means all.
-      test_folds: of `test_split`; none given means all. Folds without a common one lie apart,
-        whatever the splits.
-    """
-    if folds and test_folds and not set(folds) & set(test_folds):
-        return
-    names = {name for name, _, _ in _parts(split)}
-    if names & set(_TEST_SPLITS) or share_images(split, test_split):
-        raise ValueError(
-            "Argument `split` must hold no test image: a threshold that was chosen on the "
-            f"images it is measured with flatters the model. Received: {split!r}, with the "
-            f"test split {test_split!r}. Choose folds of the train split"
-        )
-
-
-def share_images(split: str, other: str) -> bool:
-    """Whether two splits may share an image; see `refuse_test_split` for parts of one split."""
-    for name, start, end in _parts(split):
-        for other_name, other_start, other_end in _parts(other):
-            apart = (end and end == other_start) or (start and start == other_end)
-            if "all" in (name, other_name) or (name == other_name and not apart):
-                return True
-    return False
-
-
-def _parts(split: str) -> Iterator[tuple[str, str, str]]:
-    """Name, start and end of each part of a split that TFDS reads, such as "a[:10]+b"."""
-    for part in split.split("+"):
-        name, _, bounds = part.strip().partition("[")
-        start, _, end = bounds.partition("]")[0].partition(":")
-        yield name, start.strip(), end.strip()
 
 
 def _words(by_pixel: Rule, by_image: Rule, num_good: int) -> str:
