@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.evaluation import evaluate_run
+from zoo.report.results import write_results
 from zoo.saved_maps import evaluate, ground_truth, layouts, maps
 
 SCREW = pathlib.Path(os.environ.get("ZOO_DATA_DIR", "")) / "mvtec_ad" / "screw"
@@ -227,5 +227,5 @@ def test_maps_of_good_images_alone_have_a_report(tmp_path):
         np.save(tmp_path / f"maps/{name}.npy", image)
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / f"truth/{name}.png")
     evaluation = evaluate.measure_maps(tmp_path / "maps", tmp_path / "truth", "folder")
-    evaluate_run.write_results(tmp_path / "out", evaluation)
+    write_results(tmp_path / "out", evaluation)
     assert (tmp_path / "out/report.html").is_file()

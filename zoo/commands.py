@@ -144,6 +144,7 @@ def evaluate(options) -> Iterator[str]:
     directory = results_folder(options.output_dir) if options.output_dir else None
     from zoo.evaluation import evaluate_run
     from zoo.report import verdict
+    from zoo.report.results import write_results
     from zoo.saved_maps import evaluate as measure_maps
 
     if options.ground_truth:
@@ -162,7 +163,7 @@ def evaluate(options) -> Iterator[str]:
     yield verdict.table(evaluation.metrics)
     if directory:
         directory.mkdir(parents=True, exist_ok=True)
-        evaluate_run.write_results(directory, evaluation, run=source, **known)
+        write_results(directory, evaluation, run=source, **known)
         yield f"metrics  {directory / 'metrics.json'}"
         yield f"report   {directory / 'report.html'}"
     else:

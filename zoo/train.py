@@ -24,10 +24,10 @@ from zoo import (
     tasks,
 )
 from zoo.data import datasets, input_pipeline, leakage
-from zoo.data.leakage import refuse_test_split
 from zoo.evaluation import evaluate_run, outliers
 from zoo.prediction import predictor
 from zoo.recipes.recipe import Recipe
+from zoo.report.results import write_results
 from zoo.visualization import progress
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch
@@ -78,7 +78,7 @@ def train(
     run = run_path(runs_dir, recipe, run_name)
     partial = run.with_name(f"{run.name}.partial")
     recipe_checks.check_choices(recipe)
-    refuse_test_split(
+    leakage.refuse_test_split(
         recipe.train_split, recipe.test_split, recipe.training_folds, recipe.test_folds
     )
     builder = datasets.prepare_dataset(
@@ -243,7 +243,7 @@ def _measure(recipe, builder, partial):
         # A bank knows the images that it was filled from: none of them can stand out.
         folds = () if recipe.builder in tasks.MEMORIZE else recipe.training_folds
         evaluation = evaluate_run.with_outliers(evaluation, search, calibrated, builder, folds)
-    evaluate_run.write_results(partial, evaluation, run=partial)
+    write_results(partial, evaluation, run=partial)
 
 
 def _check_same(directory, recipe, known):

@@ -24,6 +24,7 @@ from zoo.evaluation import evaluate_run, samples
 from zoo.prediction import predictor
 from zoo.prediction.image_files import find_images
 from zoo.recipes.recipe import Recipe
+from zoo.report.results import write_results
 
 FILE = "update.json"
 NUM_FOLDS = 10
@@ -92,7 +93,7 @@ def update(
     evaluation = evaluate_run.measure_predictor(after, builder)
     document = _document(run, before, after, evaluation.metrics, new, kept)
     write_json(partial / FILE, document)
-    evaluate_run.write_results(partial, evaluation, run=partial)
+    write_results(partial, evaluation, run=partial)
     os.rename(partial, new_run)
     return new_run
 

@@ -1,24 +1,16 @@
 """Calibrates and measures a model on a built data set, and writes the results."""
 
-import csv
 import itertools
-import json
-import pathlib
 import time
 from collections.abc import Callable, Iterable
 
 from absl import logging
 
-from builders import run_dir
-from builders.atomic import write_json
 from tfds_datasets.image_mask_folder import manifest
-from zoo import report
 from zoo.data import datasets, input_pipeline, leakage
 from zoo.evaluation import calibration, evaluate, outliers, samples
 from zoo.prediction.predictor import Predictor
 from zoo.recipes.recipe import Recipe
-
-SPEED = ("seconds", "images_per_second")
 
 
 def calibrate_predictor(
@@ -185,46 +177,6 @@ def with_outliers(
     found = search.found(predictor.threshold)
     rows = [{key: value for key, value in row.items() if key != "pictures"} for row in found]
     return evaluation._replace(metrics={**evaluation.metrics, "outliers": rows}, outliers=found)
-
-
-def write_results(directory, evaluation: evaluate.Evaluation, *, run=None, **known) -> None:
-    """Writes `metrics.json` and `report.html` into an existing directory.
-
-    Args:
-      directory: receives the files.
-      evaluation: what was measured.
-      run: the run directory of the measured weights, whose files the report shows; None for others.
-      known: `recipe` and `calibration` as dicts, in place of the run's.
-    """
-    directory = pathlib.Path(directory)
-    # Speed belongs to the machine, not to the weights: equal runs have equal metrics.
-    kept = {key: value for key, value in evaluation.metrics.items() if key not in SPEED}
-    write_json(directory / "metrics.json", kept)
-    report.write_report(
-        directory / "report.html", **{**_record(run), **known}, **evaluation._asdict()
-    )
-
-
-def _record(run) -> dict:
-    """What a run directory tells a report; empty values where there is none."""
-
-    def read(name):
-        file = pathlib.Path(run or ".", name)
-        return json.loads(file.read_text()) if run is not None and file.is_file() else {}
-
-    history = []
-    if run is not None and (file := pathlib.Path(run, "history.csv")).is_file():
-        with open(file, newline="") as stream:
-            history = [
-                {key: float(value) if value else None for key, value in row.items()}
-                for row in csv.DictReader(stream)
-            ]
-    return {
-        "recipe": read(run_dir.RECIPE_FILE),
-        "calibration": read("calibration.json"),
-        "environment": read(run_dir.ENVIRONMENT_FILE),
-        "history": history,
-    }
 
 
 def _naming(predictor: Predictor, builder) -> Predictor:
