@@ -13,8 +13,9 @@ import builders
 from builders import run_dir
 from builders.inference import for_inference
 from tfds_datasets.dagm_synthetic import scene
-from zoo import hardware, objectives, tasks
+from zoo import hardware, objectives
 from zoo.data import datasets, input_pipeline
+from zoo.recipes.builder_kinds import FEATURE_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 
 EMBEDDED = "dagm_synthetic/class_1"  # the data set that is read and rendered for the pipeline
@@ -112,7 +113,7 @@ def _keras_steps(recipe, policy, image, mask):
         model = builders.build(recipe.builder, **recipe.builder_args)
         view = for_inference(model)
     inference = {"inference": lambda: view.predict_on_batch(image)}
-    if recipe.builder in tasks.LEARN_NORMAL + tasks.LEARN_FEATURES:  # not from images as they are
+    if recipe.builder in ONE_CLASS_BUILDERS + FEATURE_BUILDERS:  # not from images as they are
         return inference
     outputs = objectives.learning_outputs(model, recipe)
     learner = objectives.learner(model, outputs)

@@ -28,13 +28,13 @@ from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.metrics.segmentation import is_defect
 from zoo.prediction.predictor import Predictor
 from zoo.pseudo_mask import Levels, pseudo_mask
+from zoo.recipes.builder_kinds import ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import Rule, parse_rule
 from zoo.student_folder import StudentFolder
 from zoo.synthetic_anomalies.foreground import foreground_masks
 from zoo.synthetic_anomalies.painting import with_anomalies
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
-from zoo.tasks import LEARN_NORMAL
 from zoo.visualization import progress
 
 FOLDERS = PSEUDO, SYNTHETIC, GROUND_TRUTH = ("pseudo", "synthetic", "ground_truth")
@@ -116,10 +116,10 @@ def write_pseudo_masks(
 
 
 def _rules_of_good_images(recipe: Recipe) -> tuple[Rule, Rule]:
-    if recipe.builder not in LEARN_NORMAL:
+    if recipe.builder not in ONE_CLASS_BUILDERS:
         raise ValueError(
             "A teacher must have learnt from good images alone, as "
-            f"{', '.join(LEARN_NORMAL)} does. Received: {recipe.module}"
+            f"{', '.join(ONE_CLASS_BUILDERS)} does. Received: {recipe.module}"
         )
     rules = tuple(parse_rule(name, getattr(recipe, name)) for name in ("pixel_rule", "image_rule"))
     if any(rule.needs_defects for rule in rules):

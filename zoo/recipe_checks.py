@@ -5,6 +5,7 @@ from absl import logging
 from tfds_datasets.features import GOOD
 from zoo import losses, objectives, optimizers, schedules, tasks
 from zoo.data import augment, datasets
+from zoo.recipes.builder_kinds import FEATURE_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import RULES, parse_rule, require_images
 from zoo.synthetic_anomalies.foreground import require_own_masks
@@ -72,7 +73,7 @@ def _check_rules(recipe, builder):
 
 def _check_foregrounds(recipe, builder):
     """Raises where a folder of foregrounds has none of the images to learn from."""
-    with_foregrounds = tasks.LEARN_NORMAL + tasks.LEARN_FEATURES
+    with_foregrounds = ONE_CLASS_BUILDERS + FEATURE_BUILDERS
     if recipe.foreground_dir is not None and recipe.builder in with_foregrounds:
         folds = recipe.training_folds + recipe.validation_folds
         names = datasets.file_names(builder, recipe.train_split, folds)

@@ -4,8 +4,8 @@ import dataclasses
 
 from absl import logging
 
-from zoo import tasks
 from zoo.data import datasets
+from zoo.recipes.builder_kinds import FEATURE_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import parse_rule
 
@@ -28,7 +28,7 @@ def completed(recipe: Recipe, builder) -> Recipe:
     Raises:
       ValueError: a field says what such a model cannot do.
     """
-    if recipe.builder not in tasks.LEARN_FEATURES:
+    if recipe.builder not in FEATURE_BUILDERS:
         return recipe
     for name, must in _MUST.items():
         if getattr(recipe, name) != must:

@@ -9,14 +9,12 @@ from absl import logging
 from builders.super_simple_net import set_statistics
 from zoo import denoising, feature_batches, feature_cache, feature_learning, objectives
 from zoo.data import input_pipeline
+from zoo.recipes.builder_kinds import FEATURE_BUILDERS, MEMORY_BANK_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import parse_rule
 from zoo.synthetic_anomalies import batches
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
 
-LEARN_NORMAL = ("patch_core", "transfusion")  # builders whose models learn from good images alone
-MEMORIZE = ("patch_core",)  # those that remember them, and have nothing to train
-LEARN_FEATURES = ("super_simple_net",)  # of heads on a frozen network, by what the data has
 FEW_IMAGES = 20  # good validation images; of fewer, a twentieth of false alarms is less than one
 # What says nothing to those models, and what such a field must be.
 _OF_MASKS = {
@@ -59,9 +57,9 @@ def task_of(model: keras.Model, recipe: Recipe, builder, validation) -> Task:
     Raises:
       ValueError: the recipe does not fit the model or the data.
     """
-    if recipe.builder in LEARN_NORMAL:
+    if recipe.builder in ONE_CLASS_BUILDERS:
         return _good_images(model, recipe, builder)
-    if recipe.builder in LEARN_FEATURES:
+    if recipe.builder in FEATURE_BUILDERS:
         return _features(model, recipe, builder)
     outputs = objectives.learning_outputs(model, recipe)
     return Task(
@@ -87,7 +85,7 @@ def check_normal(recipe: Recipe, num_good: int) -> None:
       ValueError: a field says what such a model cannot do, no image is good, no texture is
         there, or some are broken.
     """
-    if recipe.builder not in LEARN_NORMAL:
+    if recipe.builder not in ONE_CLASS_BUILDERS:
         return
     for name, must in _OF_MASKS.items():
         if getattr(recipe, name) != must:
@@ -95,7 +93,7 @@ def check_normal(recipe: Recipe, num_good: int) -> None:
                 f"Recipe field `{name}` must be {must} where {recipe.builder} learns from good "
                 f"images alone. Received: {getattr(recipe, name)}"
             )
-    if recipe.builder in MEMORIZE:
+    if recipe.builder in MEMORY_BANK_BUILDERS:
         if recipe.foreground_dir is not None:
             raise ValueError(
                 f"Recipe field `foreground_dir` must be none: {recipe.builder} paints no defect. "

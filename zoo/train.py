@@ -26,6 +26,7 @@ from zoo import (
 from zoo.data import datasets, input_pipeline, leakage
 from zoo.evaluation import evaluate_run, outliers
 from zoo.prediction import predictor
+from zoo.recipes.builder_kinds import MEMORY_BANK_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.report.results import write_results
 from zoo.visualization import progress
@@ -123,7 +124,7 @@ def with_class_names(recipe: Recipe, builder) -> Recipe:
 
 def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     keras.utils.set_random_seed(recipe.seed + 1)
-    if recipe.builder in tasks.MEMORIZE:
+    if recipe.builder in MEMORY_BANK_BUILDERS:
         model = _new_model(recipe, "float32")
         facts = memorize.fill_bank(model, recipe, builder)
         history = []
@@ -233,7 +234,7 @@ def _callbacks(
 def _measure(recipe, builder, partial):
     """Calibrates and measures the saved weights, so that the figures are those of the files."""
     uncalibrated = predictor.load_predictor(str(partial))
-    search = outliers.OutlierSearch() if recipe.builder in tasks.LEARN_NORMAL else None
+    search = outliers.OutlierSearch() if recipe.builder in ONE_CLASS_BUILDERS else None
     watch = search and functools.partial(search.add, role=outliers.VALIDATION)
     calibration = evaluate_run.calibrate_predictor(uncalibrated, builder, watch=watch)
     write_json(partial / "calibration.json", calibration)
@@ -241,7 +242,7 @@ def _measure(recipe, builder, partial):
     evaluation = evaluate_run.measure_predictor(calibrated, builder)
     if search:
         # A bank knows the images that it was filled from: none of them can stand out.
-        folds = () if recipe.builder in tasks.MEMORIZE else recipe.training_folds
+        folds = () if recipe.builder in MEMORY_BANK_BUILDERS else recipe.training_folds
         evaluation = evaluate_run.with_outliers(evaluation, search, calibrated, builder, folds)
     write_results(partial, evaluation, run=partial)
 

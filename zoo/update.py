@@ -18,11 +18,12 @@ from builders.atomic import write_json
 from builders.patch_core import BANK_SIZE, bank_of
 from tfds_datasets.features import GOOD
 from tfds_datasets.images import BrokenImageError, read_image
-from zoo import memorize, tasks
+from zoo import memorize
 from zoo.data import datasets, leakage
 from zoo.evaluation import evaluate_run, samples
 from zoo.prediction import predictor
 from zoo.prediction.image_files import find_images
+from zoo.recipes.builder_kinds import MEMORY_BANK_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.report.results import write_results
 
@@ -43,7 +44,7 @@ def update(
     """Writes a run that also knows further good images.
 
     Args:
-      run: the run directory of a builder of `tasks.MEMORIZE`.
+      run: the run directory of a builder of `MEMORY_BANK_BUILDERS`.
       patterns: image files, folders or globs of good images.
       builder: the built data set of the run, whose validation folds choose the thresholds together
         with the new images, and whose test images measure both runs.
@@ -63,10 +64,10 @@ def update(
     new_run = run.with_name(run_name or f"{run.name}_updated")
     before = predictor.load_predictor(str(run))
     recipe = Recipe.from_dict(before.recipe)
-    if recipe.builder not in tasks.MEMORIZE or not (run / run_dir.WEIGHTS_FILE).is_file():
+    if recipe.builder not in MEMORY_BANK_BUILDERS or not (run / run_dir.WEIGHTS_FILE).is_file():
         raise ValueError(
-            f"Argument `run` must be a run directory of {', '.join(tasks.MEMORIZE)}: other models "
-            f"are trained again with more images. Received: {run}"
+            f"Argument `run` must be a run directory of {', '.join(MEMORY_BANK_BUILDERS)}: other "
+            f"models are trained again with more images. Received: {run}"
         )
     partial = new_run.with_name(f"{new_run.name}.partial")
     if new_run.exists() or partial.exists():
