@@ -8,9 +8,10 @@ import pytest
 
 import builders
 from builders.patch_core import bank_of
-from zoo import memorize, tasks
-from zoo.coreset import greedy_coreset
+from zoo import tasks
 from zoo.data import datasets
+from zoo.memory_bank import fill
+from zoo.memory_bank.coreset import greedy_coreset
 from zoo.prediction import predictor
 from zoo.recipes import get_recipe
 from zoo.train import train
@@ -55,7 +56,7 @@ def test_a_run_of_good_images(runs):
     run = runs("first")
     environment = json.loads((run / "environment.json").read_text())
     assert environment["good_images"] > 50
-    assert environment["candidates"] <= memorize.CANDIDATES + environment["good_images"]
+    assert environment["candidates"] <= fill.CANDIDATES + environment["good_images"]
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["image_auroc"] is not None and metrics["outliers"] is not None
     assert "good images filled the memory in" in (run / "report.html").read_text()
@@ -72,7 +73,7 @@ def test_equal_seeds_fill_equal_banks(data_dir):
         recipe = get_recipe(MODULE, builder_args=SMALL, **FEW, **changes)
         keras.utils.set_random_seed(0)  # of the random features
         model = builders.build(recipe.builder, **recipe.builder_args)
-        memorize.fill_bank(model, recipe, builder)
+        fill.fill_bank(model, recipe, builder)
         return bank_of(model).get_weights()
 
     first, again, other = map(bank, (3, 3, 4))
@@ -82,7 +83,7 @@ def test_equal_seeds_fill_equal_banks(data_dir):
 
 
 def test_memory_does_not_grow_with_the_number_of_images(runs, monkeypatch, caplog):
-    monkeypatch.setattr(memorize, "CANDIDATES", 200)
+    monkeypatch.setattr(fill, "CANDIDATES", 200)
     environment = json.loads((runs("few") / "environment.json").read_text())
     assert 200 <= environment["candidates"] < 200 + environment["good_images"]
     assert "features say little" in caplog.text
@@ -91,7 +92,7 @@ def test_memory_does_not_grow_with_the_number_of_images(runs, monkeypatch, caplo
 def test_cells_beyond_the_border_are_left_out():
     mask = np.full((8, 6), 255, np.uint8)
     mask[4:] = 0
-    assert memorize._cells(mask, (2, 3)).tolist() == [[255] * 3, [0] * 3]
+    assert fill._cells(mask, (2, 3)).tolist() == [[255] * 3, [0] * 3]
 
 
 def test_data_without_good_images_are_refused_with_the_reason():

@@ -14,10 +14,12 @@ from builders.super_simple_net import (
     score_head_of,
     strides_of,
 )
-from zoo import feature_batches, feature_cache, feature_cells
 from zoo.data import datasets
-from zoo.feature_cache import Features
-from zoo.feature_learning import FeatureLearning
+from zoo.feature_learning import batches as feature_batches
+from zoo.feature_learning import cache
+from zoo.feature_learning import cells as feature_cells
+from zoo.feature_learning.cache import Features
+from zoo.feature_learning.learner import FeatureLearning
 from zoo.recipes import get_recipe
 
 MODULE = "super_simple_net/dagm_synthetic/class_1_small"
@@ -46,7 +48,7 @@ def built(data_dir):
 
 @pytest.fixture
 def few_copies(monkeypatch):
-    monkeypatch.setattr(feature_cache, "COPIES", 0)
+    monkeypatch.setattr(cache, "COPIES", 0)
 
 
 def some_features(labels=(0, 0, 0, 1, 1), masked=True):
@@ -200,7 +202,7 @@ def test_supervision_is_what_the_features_know():
     both.masks[-1] = 255
     kinds["masks and image labels"] = both
     for kind, features in kinds.items():
-        assert feature_cache.supervision(features) == kind
+        assert cache.supervision(features) == kind
     for _, truth in batches(kinds["image labels"]):
         assert (truth["mask"][2:] == 255).all() and (truth["label"][2:] == 1).all()
     recipe = get_recipe(MODULE, **SMALL)
@@ -212,7 +214,7 @@ def test_supervision_is_what_the_features_know():
 
 def test_statistics_are_those_of_all_cells():
     features = some_features()
-    mean, variance = feature_cache.statistics(features)
+    mean, variance = cache.statistics(features)
     flat = features.values.reshape(-1, 152).astype(np.float64)
     np.testing.assert_allclose(mean, flat.mean(axis=0))
     np.testing.assert_allclose(variance, flat.var(axis=0))
@@ -220,7 +222,7 @@ def test_statistics_are_those_of_all_cells():
 
 def test_features_of_a_data_set(network, built, few_copies):
     recipe = get_recipe(MODULE, **SMALL)
-    found = feature_cache.read_features(network, built, recipe, (2,))
+    found = cache.read_features(network, built, recipe, (2,))
     examples = list(datasets.read_folds(built, recipe, (2,)).as_numpy_iterator())
     assert found.values.shape == (len(examples), 8, 6, 152)
     assert found.masks.shape == (len(examples), 32, 24) and found.foregrounds.all()
@@ -234,18 +236,18 @@ def test_features_of_a_data_set(network, built, few_copies):
 
 def test_copies_follow_and_memory_is_bounded(network, built, monkeypatch, caplog):
     recipe = get_recipe(MODULE, **SMALL)
-    plain = feature_cache.read_features(network, built, recipe, (2,))
+    plain = cache.read_features(network, built, recipe, (2,))
     count = len(plain.labels)
-    monkeypatch.setattr(feature_cache, "COPIES", 2 * count)
-    found = feature_cache.read_features(network, built, recipe, (2,), changed=True)
+    monkeypatch.setattr(cache, "COPIES", 2 * count)
+    found = cache.read_features(network, built, recipe, (2,), changed=True)
     assert len(found.labels) == 2 * count
     assert equal([part[:count] for part in found], list(plain))
     assert not np.array_equal(found.values[count:], plain.values)
-    again = feature_cache.read_features(network, built, recipe, (2,), changed=True)
+    again = cache.read_features(network, built, recipe, (2,), changed=True)
     assert equal(list(found), list(again))
     room = 3 * 2 * 8 * 6 * 152
-    monkeypatch.setattr(feature_cache, "CACHE_BYTES", room)
-    few = feature_cache.read_features(network, built, recipe, (2,), changed=True)
+    monkeypatch.setattr(cache, "CACHE_BYTES", room)
+    few = cache.read_features(network, built, recipe, (2,), changed=True)
     assert few.values.nbytes <= room and len(few.labels) == 3
     assert "others teach nothing" in caplog.text
     assert few.labels.sum() == min(plain.labels.sum(), 3)  # defective ones first
@@ -253,7 +255,7 @@ def test_copies_follow_and_memory_is_bounded(network, built, monkeypatch, caplog
 
 def test_a_padded_image_has_cells_of_which_nobody_knows(network, built, few_copies):
     recipe = get_recipe(MODULE, **{**SMALL, "image_size": (60, 48)})
-    found = feature_cache.read_features(network, built, recipe, (2,))
+    found = cache.read_features(network, built, recipe, (2,))
     assert found.masks.shape[1:] == (32, 24)
     assert (found.masks[:, [0, -1]] == 255).all() and (found.masks[:, 1:-1] != 255).all()
     assert not found.foregrounds[:, [0, -1]].all() or found.foregrounds.any()

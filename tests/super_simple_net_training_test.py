@@ -8,9 +8,9 @@ import pytest
 from made_archives import save
 
 from builders import run_dir
-from zoo import feature_cache, supervision
 from zoo.callbacks import Backup
 from zoo.data import datasets
+from zoo.feature_learning import cache, supervision
 from zoo.recipes import get_recipe
 from zoo.train import train
 
@@ -30,7 +30,7 @@ SMALL = {
 @pytest.fixture(autouse=True, scope="module")
 def no_copies():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feature_cache, "COPIES", 0)
+        patch.setattr(cache, "COPIES", 0)
         yield
 
 

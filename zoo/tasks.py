@@ -7,8 +7,11 @@ import keras
 from absl import logging
 
 from builders.super_simple_net import set_statistics
-from zoo import denoising, feature_batches, feature_cache, feature_learning, objectives
+from zoo import denoising, objectives
 from zoo.data import input_pipeline
+from zoo.feature_learning import batches as feature_batches
+from zoo.feature_learning import cache
+from zoo.feature_learning.learner import MONITOR, FeatureLearning
 from zoo.recipes.builder_kinds import FEATURE_BUILDERS, MEMORY_BANK_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import parse_rule
@@ -142,19 +145,19 @@ def _good_images(model, recipe, builder):
 
 def _features(model, recipe, builder):
     train, validation = (
-        feature_cache.read_features(model, builder, recipe, folds, changed=changed)
+        cache.read_features(model, builder, recipe, folds, changed=changed)
         for folds, changed in ((recipe.training_folds, True), (recipe.validation_folds, False))
     )
-    set_statistics(model, *feature_cache.statistics(train))
+    set_statistics(model, *cache.statistics(train))
     return Task(
-        learner=feature_learning.FeatureLearning(model),
+        learner=FeatureLearning(model),
         objective={},
         training_batches=lambda first_epoch: feature_batches.training_batches(
             train, recipe, first_epoch
         ),
         validation_batches=feature_batches.validation_batches(validation, recipe),
-        monitor=feature_learning.MONITOR,
-        facts={"supervision": feature_cache.supervision(train)},
+        monitor=MONITOR,
+        facts={"supervision": cache.supervision(train)},
     )
 
 

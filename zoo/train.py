@@ -13,18 +13,11 @@ from absl import logging
 import builders
 from builders import run_dir
 from builders.atomic import replacing, write_json
-from zoo import (
-    callbacks,
-    hardware,
-    memorize,
-    optimizers,
-    recipe_checks,
-    starting_weights,
-    supervision,
-    tasks,
-)
+from zoo import callbacks, hardware, optimizers, recipe_checks, starting_weights, tasks
 from zoo.data import datasets, input_pipeline, leakage
 from zoo.evaluation import evaluate_run, outliers
+from zoo.feature_learning import supervision
+from zoo.memory_bank.fill import fill_bank
 from zoo.prediction import predictor
 from zoo.recipes.builder_kinds import MEMORY_BANK_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
@@ -126,7 +119,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     keras.utils.set_random_seed(recipe.seed + 1)
     if recipe.builder in MEMORY_BANK_BUILDERS:
         model = _new_model(recipe, "float32")
-        facts = memorize.fill_bank(model, recipe, builder)
+        facts = fill_bank(model, recipe, builder)
         history = []
     else:
         options = {"tensorboard": tensorboard, "measure_every": measure_every}

@@ -18,9 +18,9 @@ from builders.atomic import write_json
 from builders.patch_core import BANK_SIZE, bank_of
 from tfds_datasets.features import GOOD
 from tfds_datasets.images import BrokenImageError, read_image
-from zoo import memorize
 from zoo.data import datasets, leakage
 from zoo.evaluation import evaluate_run, samples
+from zoo.memory_bank.fill import extend_bank
 from zoo.prediction import predictor
 from zoo.prediction.image_files import find_images
 from zoo.recipes.builder_kinds import MEMORY_BANK_BUILDERS
@@ -160,7 +160,7 @@ def _extended(run, recipe, images):
         return model
     bank = bank_of(model)
     vectors, radius = bank.get_weights()
-    vectors = np.concatenate([vectors, memorize.extend_bank(model, recipe, images)])
+    vectors = np.concatenate([vectors, extend_bank(model, recipe, images)])
     arguments = {**recipe.builder_args, "weights": None, "bank_size": len(vectors)}
     larger = builders.build(recipe.builder, **arguments)
     for layer in filter(lambda layer: layer.weights and layer.name != bank.name, larger.layers):

@@ -9,8 +9,8 @@ from absl import logging
 
 from builders.inference import for_inference
 from builders.patch_core import bank_of, features_of
-from zoo.coreset import greedy_coreset
 from zoo.data import augment, datasets, input_pipeline
+from zoo.memory_bank.coreset import greedy_coreset
 from zoo.recipes.recipe import Recipe
 from zoo.visualization import progress
 

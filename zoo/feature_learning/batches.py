@@ -7,8 +7,8 @@ an unbroken one would have seen.
 import numpy as np
 import tensorflow as tf
 
-from zoo.feature_cache import Features
-from zoo.feature_cells import CellDraws
+from zoo.feature_learning.cache import Features
+from zoo.feature_learning.cells import CellDraws
 from zoo.recipes.recipe import Recipe
 from zoo.synthetic_anomalies.batches import VALIDATION_SEED, drawn_images
 from zoo.synthetic_anomalies.perlin import perlin_field, random_cells

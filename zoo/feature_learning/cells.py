@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.feature_cache import Features
+from zoo.feature_learning.cache import Features
 
 CELLS = 2048  # of a batch
 DEFECTIVE = 0.125  # of them, where defects have masks
