@@ -14,7 +14,7 @@ from zoo.evaluation.evaluate import Evaluation
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes import get_recipe
 from zoo.report import verdict
-from zoo.train import train
+from zoo.training.train import train
 
 BLOT = np.zeros((32, 32, 1), bool)
 BLOT[10:18, 16:22] = True

@@ -10,8 +10,6 @@ import pytest
 import tensorflow as tf
 
 from builders import run_dir
-from zoo import tasks
-from zoo.callbacks import Backup
 from zoo.data import datasets
 from zoo.prediction.files import predict_files
 from zoo.prediction.predictor import at_size, load_predictor
@@ -19,7 +17,9 @@ from zoo.recipes import get_recipe
 from zoo.recipes.recipe import parse_field
 from zoo.synthetic_anomalies import batches as anomaly_pipeline
 from zoo.synthetic_anomalies.textures import Textures
-from zoo.train import run_path, train
+from zoo.training import tasks
+from zoo.training.callbacks import Backup
+from zoo.training.train import run_path, train
 
 MODULE = "transfusion/dagm_synthetic/class_1_small"
 SMALL = {

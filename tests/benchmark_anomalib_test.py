@@ -13,9 +13,9 @@ PHOTOGRAPHS = {"chelsea": {281, 282, 285}, "coffee": {967}}  # classes of ImageN
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_backbone_names_photographs(name):
-    from zoo import benchmark_anomalib
+    from zoo.benchmark import anomalib_peer
 
     photograph = Image.fromarray(getattr(photographs, name)())
     image = np.array(photograph.resize((224, 224), Image.Resampling.BOX))
-    logits = benchmark_anomalib.network()(benchmark_anomalib.normalize(image))
+    logits = anomalib_peer.network()(anomalib_peer.normalize(image))
     assert int(logits.argmax()) in PHOTOGRAPHS[name]

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import builders
-from zoo import benchmark
+from zoo.benchmark import networks
 from zoo.recipes import get_recipe
 
 
 def test_images_per_second_counts_steps(monkeypatch):
-    monkeypatch.setattr(benchmark, "SECONDS", 0.0)
+    monkeypatch.setattr(networks, "SECONDS", 0.0)
     calls = []
-    result = benchmark.images_per_second(lambda: calls.append(0), batch=8)
-    assert result["steps"] == benchmark.LEAST_STEPS == len(calls) - 1
+    result = networks.images_per_second(lambda: calls.append(0), batch=8)
+    assert result["steps"] == networks.LEAST_STEPS == len(calls) - 1
     assert result["images_per_second"] > 8
 
 
@@ -28,9 +28,9 @@ def test_images_per_second_counts_steps(monkeypatch):
 )
 def test_peer_has_as_many_parameters_and_the_same_shape(builder, arguments):
     torch = pytest.importorskip("torch")
-    from zoo import benchmark_torch
+    from zoo.benchmark import torch_peer
 
-    model = benchmark_torch.PEERS[builder](arguments)
+    model = torch_peer.PEERS[builder](arguments)
     ours = builders.build(builder, **arguments)
     trainable = sum(int(np.prod(weight.shape)) for weight in ours.trainable_weights)
     assert sum(weight.numel() for weight in model.parameters()) == trainable
@@ -47,10 +47,10 @@ def test_peer_has_as_many_parameters_and_the_same_shape(builder, arguments):
 def test_every_step_is_measured(module, peer, monkeypatch, tmp_path):
     if peer:
         pytest.importorskip(peer)
-    monkeypatch.setattr(benchmark, "SECONDS", 0.0)
-    monkeypatch.setattr(benchmark, "_pipeline", lambda recipe, data_dir: [])
+    monkeypatch.setattr(networks, "SECONDS", 0.0)
+    monkeypatch.setattr(networks, "_pipeline", lambda recipe, data_dir: [])
     rows = list(
-        benchmark.run_benchmark(
+        networks.benchmark_networks(
             get_recipe(module, builder_args={"base_filters": 2} if "/neu_seg/" in module else {}),
             (32, 48),
             data_dir=tmp_path,
@@ -66,8 +66,8 @@ def test_every_step_is_measured(module, peer, monkeypatch, tmp_path):
 
 def test_inference_alone_of_what_paints_its_own_defects():
     recipe = get_recipe("transfusion/magnetic_tile/tile")
-    image, mask = benchmark._example(recipe.builder_args, (1, 32, 32))
-    (step,) = benchmark._frameworks(recipe, None, "float32", image, mask).values()
+    image, mask = networks._example(recipe.builder_args, (1, 32, 32))
+    (step,) = networks._frameworks(recipe, None, "float32", image, mask).values()
     assert list(step) == ["inference"]
 
 
@@ -81,23 +81,23 @@ def test_inference_alone_of_what_paints_its_own_defects():
 )
 def test_a_peer_of_another_network_is_refused(builder, arguments):
     pytest.importorskip("torch")
-    from zoo import benchmark_torch
+    from zoo.benchmark import torch_peer
 
     with pytest.raises(ValueError, match="whose network has"):
-        benchmark_torch.PEERS[builder](arguments)
+        torch_peer.PEERS[builder](arguments)
 
 
 def test_a_network_without_a_peer():
     pytest.importorskip("torch")
-    from zoo import benchmark_torch
+    from zoo.benchmark import torch_peer
 
     with pytest.raises(ValueError, match="`peer` is there for micro_segmentor, tiny_unet, unet"):
-        benchmark_torch.steps("flex_unet", {}, "float32", None, None)
+        torch_peer.steps("flex_unet", {}, "float32", None, None)
 
 
 def test_a_missing_peer_is_told_before_anything_is_timed(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "zoo.benchmark_torch", None)
-    rows = benchmark.run_benchmark(
+    monkeypatch.setitem(sys.modules, "zoo.benchmark.torch_peer", None)
+    rows = networks.benchmark_networks(
         get_recipe("tiny_unet/dagm_synthetic/class_1"),
         (32, 48),
         data_dir=tmp_path,

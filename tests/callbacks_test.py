@@ -2,7 +2,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from zoo.callbacks import Backup, EpochPictures, MeasureAnomaly
+from zoo.training.callbacks import Backup, EpochPictures, MeasureAnomaly
 from zoo.visualization import pictures
 
 

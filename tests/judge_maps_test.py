@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.benchmark_judge import judge
+from zoo.benchmark.judge_peer import judge
 
 
 @pytest.fixture

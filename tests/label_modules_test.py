@@ -16,7 +16,7 @@ from export.versions import version_paths
 from zoo.prediction.files import predict_files
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes import get_recipe
-from zoo.train import train
+from zoo.training.train import train
 
 SIZE = (32, 48)
 FRESH = """

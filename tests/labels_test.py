@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from made_archives import save
 
-from zoo import optimizers
-from zoo.callbacks import Backup
 from zoo.data.datasets import count_labels, prepare_dataset
 from zoo.losses.label import get_label_loss
 from zoo.metrics.boxes import BoxCounts, box_iou, found_boxes
 from zoo.metrics.labels import BalancedAccuracy, label_scores
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes import RECIPES, get_recipe
-from zoo.train import train
+from zoo.training import optimizers
+from zoo.training.callbacks import Backup
+from zoo.training.train import train
 
 LOGITS = np.array([[2.0, 0.0], [0.0, 0.0], [1.0, 3.0]], np.float32)
 LABELS = np.array([0, 1, 0])

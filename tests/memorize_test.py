@@ -8,13 +8,13 @@ import pytest
 
 import builders
 from builders.patch_core import bank_of
-from zoo import tasks
 from zoo.data import datasets
 from zoo.memory_bank import fill
 from zoo.memory_bank.coreset import greedy_coreset
 from zoo.prediction import predictor
 from zoo.recipes import get_recipe
-from zoo.train import train
+from zoo.training import tasks
+from zoo.training.train import train
 
 MODULE = "patch_core/dagm_synthetic/class_1_small"
 SMALL = {"backbone": "MobileNetV3Small", "weights": None, "bank_size": 50}

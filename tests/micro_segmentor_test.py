@@ -119,7 +119,7 @@ def test_the_mean_over_the_defect_has_no_weights_and_does_not_teach_the_mask(up)
 @pytest.mark.parametrize("up", ["bilinear", "transpose"])
 def test_parity_with_pytorch(up):
     torch = pytest.importorskip("torch")
-    from zoo.benchmark_torch import MicroSegmentor
+    from zoo.benchmark.torch_peer import MicroSegmentor
 
     torch.manual_seed(0)
     reference = MicroSegmentor(up=up).eval()

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from zoo import recipe_checks, recipes
+from zoo import recipes
 from zoo.data import datasets
+from zoo.training import recipe_checks
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 

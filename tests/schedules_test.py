@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from zoo.recipes import get_recipe
-from zoo.schedules import SCHEDULES
+from zoo.training.schedules import SCHEDULES
 
 RECIPE = get_recipe("unet/neu_seg/strip", decay_steps=None)
 

@@ -19,7 +19,7 @@ from zoo.data.leakage import overlaps_training_data
 from zoo.evaluation import evaluate_run
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes import RECIPES, get_recipe
-from zoo.train import train
+from zoo.training.train import train
 
 MODULE = "unet/neu_seg/strip"
 TEST_APART = {"train_split": "train", "test_split": "test", "test_folds": ()}

@@ -8,8 +8,8 @@ import pytest
 import builders
 from builders import run_dir
 from zoo.recipes import get_recipe
-from zoo.starting_weights import copy_weights
-from zoo.train import train
+from zoo.training.starting_weights import copy_weights
+from zoo.training.train import train
 
 MODULE = "fast_unet/dagm_synthetic/class_1_small"
 SMALL = {

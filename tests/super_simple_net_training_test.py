@@ -8,11 +8,11 @@ import pytest
 from made_archives import save
 
 from builders import run_dir
-from zoo.callbacks import Backup
 from zoo.data import datasets
 from zoo.feature_learning import cache, supervision
 from zoo.recipes import get_recipe
-from zoo.train import train
+from zoo.training.callbacks import Backup
+from zoo.training.train import train
 
 MODULE = "super_simple_net/dagm_synthetic/class_1_small"
 FOLDER = "super_simple_net/image_mask_folder/grey"
@@ -68,7 +68,7 @@ def test_a_resumed_run_is_the_unbroken_one(finished, data_dir, tmp_path, monkeyp
         whole(self, epoch, logs)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zoo.train._measure", lambda *args: None)
+    monkeypatch.setattr("zoo.training.train._measure", lambda *args: None)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Backup, "on_epoch_end", interrupt)
         train(recipe, **places)

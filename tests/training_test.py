@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from builders import run_dir
-from zoo import optimizers, recipes
+from zoo import recipes
 from zoo.data import datasets
 from zoo.evaluation import evaluate_run
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes.recipe import Recipe, parse_field
-from zoo.train import run_path, train
+from zoo.training import optimizers
+from zoo.training.train import run_path, train
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 SMALL = {
@@ -111,7 +112,7 @@ def test_one_split_can_hold_training_and_test_folds(data_dir, tmp_path):
 def test_killed_run_resumes_and_ends_as_an_unbroken_one(finished, data_dir, tmp_path):
     run, recipe = finished
     program = (
-        "import json, sys; from zoo import recipe, train\n"
+        "import json, sys; from zoo.recipes import recipe; from zoo.training import train\n"
         "recipe = recipe.Recipe.from_dict(json.loads(sys.argv[1]))\n"
         "train.train(recipe, runs_dir=sys.argv[2], data_dir=sys.argv[3])"
     )

@@ -11,8 +11,8 @@ from builders.patch_core import bank_of
 from zoo.data import datasets, leakage
 from zoo.prediction import predictor
 from zoo.recipes import get_recipe
-from zoo.train import train
-from zoo.update import table, update
+from zoo.training.train import train
+from zoo.training.update import table, update
 
 MODULE = "patch_core/dagm_synthetic/class_1_small"
 

@@ -69,7 +69,7 @@ def train(options) -> Iterator[str]:
         get_recipe(pattern)  # raises, and lists the valid ones
     recipes = [get_recipe(handle, options.recipe, **recipe_changes(options)) for handle in handles]
     from zoo.report import verdict
-    from zoo.train import train as train_recipe
+    from zoo.training.train import train as train_recipe
 
     failures = []
     for recipe in recipes:
@@ -271,10 +271,10 @@ def summarize(options) -> Iterator[str]:
 
 @COMMANDS.add("benchmark", "module", "recipe", "data_dir", "peer", *RECIPE)
 def benchmark(options) -> Iterator[str]:
-    from zoo.benchmark import run_benchmark
+    from zoo.benchmark.networks import benchmark_networks
 
     module = options.module or "tiny_unet/dagm_synthetic/class_1"
-    for row in run_benchmark(
+    for row in benchmark_networks(
         get_recipe(module, options.recipe, **recipe_changes(options)),
         options.image_size or (512, 512),
         data_dir=options.data_dir,
@@ -287,7 +287,7 @@ def benchmark(options) -> Iterator[str]:
 
 @COMMANDS.add("benchmark_metrics")
 def benchmark_metrics(options) -> Iterator[str]:
-    from zoo.benchmark_metrics import run_benchmark
+    from zoo.benchmark.metrics import benchmark_metrics
 
-    for row in run_benchmark():
+    for row in benchmark_metrics():
         yield json.dumps(row)

@@ -12,8 +12,8 @@ COMMANDS = Commands()
 @COMMANDS.add("update", "source", "images", "run_name", "dataset", *DATA)
 def update(options) -> Iterator[str]:
     source, images = required(options, "source"), required(options, "images")
-    from zoo import update as updating
     from zoo.prediction import predictor
+    from zoo.training import update as updating
 
     builder = dataset_of(options, predictor.load_predictor(source))
     run = updating.update(

@@ -53,7 +53,7 @@ class Recipe:
     defective_fraction: float | None = _field(
         "share of defective images in each batch; none: as often as they come", None
     )
-    augmentation: str = _field("key of zoo.data.augment.SYMMETRIES: d4, nvidia or identity", "d4")
+    augmentation: str = _field("random turns and mirrorings: d4, nvidia or identity", "d4")
     rotation: float = _field("largest random turn to either side, in degrees", 0.0)
     shear: float = _field("largest random shear, relative to the distance from the centre", 0.0)
     zoom: float = _field("largest random magnification minus 1; images shrink as much", 0.0)
@@ -76,7 +76,7 @@ class Recipe:
     )
 
     loss: str | None = _field(
-        "keys of zoo.losses.LOSSES with + between them: ce, bce, dice, focal, tversky, lovasz, "
+        "one or several with + between them: ce, bce, dice, focal, tversky, lovasz, "
         "...; none: masks are not learnt, only the labels of images, or what is normal",
         "bce_dice",
     )
@@ -90,14 +90,13 @@ class Recipe:
         "weights of the loss of masks and of that of labels, where a model has both", (1.0, 1.0)
     )
     optimizer: str = _field(
-        "key of zoo.optimizers.OPTIMIZERS: adam, adam_clipped, adamw, adamw_fixel, "
-        "adamw_unclipped or rmsprop",
+        "one of adam, adam_clipped, adamw, adamw_fixel, adamw_unclipped or rmsprop",
         "adamw",
     )
     learning_rate: float = _field("learning rate at the start, or the highest of a cycle", 1e-3)
     schedule: str = _field(
-        "key of zoo.schedules.SCHEDULES: steps, drops every decay_steps; cosine, from the first "
-        "step to the last; one_cycle, up and down again epoch by epoch",
+        "steps, drops every decay_steps; cosine, from the first step to the last; one_cycle, up "
+        "and down again epoch by epoch",
         "steps",
     )
     weight_decay: float = _field("decoupled weight decay of the kinds of adamw", 1e-4)

@@ -13,10 +13,11 @@ import builders
 from builders import run_dir
 from builders.inference import for_inference
 from tfds_datasets.dagm_synthetic import scene
-from zoo import hardware, objectives
+from zoo import hardware
 from zoo.data import datasets, input_pipeline
 from zoo.recipes.builder_kinds import FEATURE_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
+from zoo.training import objectives
 
 EMBEDDED = "dagm_synthetic/class_1"  # the data set that is read and rendered for the pipeline
 BATCH_SIZES = (1, 8)
@@ -24,7 +25,7 @@ LEAST_STEPS = 3
 SECONDS = 10.0  # of each measurement, after one step of warm-up
 
 
-def run_benchmark(
+def benchmark_networks(
     recipe: Recipe,
     size: tuple[int, int],
     *,
@@ -97,14 +98,12 @@ def _frameworks(recipe, peer, policy, image, mask) -> dict[str, dict]:
     steps = {f"keras on {keras.backend.backend()}": _keras_steps(recipe, policy, image, mask)}
     if peer == "torch":
         try:
-            from zoo import benchmark_torch
+            from zoo.benchmark import torch_peer
         except ImportError as error:
             raise ValueError(
                 "Argument `peer` is torch, which is not installed: pip install torch"
             ) from error
-        steps["torch"] = benchmark_torch.steps(
-            recipe.builder, recipe.builder_args, policy, image, mask
-        )
+        steps["torch"] = torch_peer.steps(recipe.builder, recipe.builder_args, policy, image, mask)
     return steps
 
 

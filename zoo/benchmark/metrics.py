@@ -22,7 +22,7 @@ TRUTH_FILE = "truth.npy"
 FIGURES = ("pixel_auroc", "pixel_ap", "au_pro@0.3", "au_pro@0.05")
 
 
-def run_benchmark(images: int = 100, side: int = 1024) -> Iterator[dict]:
+def benchmark_metrics(images: int = 100, side: int = 1024) -> Iterator[dict]:
     """Measures every contender on maps of heavy-tailed noise, 0.4 % of it defective.
 
     Args:
@@ -36,7 +36,7 @@ def run_benchmark(images: int = 100, side: int = 1024) -> Iterator[dict]:
     with tempfile.TemporaryDirectory() as folder:
         _write_arrays(pathlib.Path(folder), images, side)
         for contender in CONTENDERS:
-            command = [sys.executable, "-m", "zoo.benchmark_metrics", contender, folder]
+            command = [sys.executable, "-m", "zoo.benchmark.metrics", contender, folder]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 reason = (done.stderr.strip().splitlines() or ["ended without a message"])[-1]

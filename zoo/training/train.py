@@ -13,7 +13,7 @@ from absl import logging
 import builders
 from builders import run_dir
 from builders.atomic import replacing, write_json
-from zoo import callbacks, hardware, optimizers, recipe_checks, starting_weights, tasks
+from zoo import hardware
 from zoo.data import datasets, input_pipeline, leakage
 from zoo.evaluation import evaluate_run, outliers
 from zoo.feature_learning import supervision
@@ -22,6 +22,7 @@ from zoo.prediction import predictor
 from zoo.recipes.builder_kinds import MEMORY_BANK_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.report.results import write_results
+from zoo.training import callbacks, optimizers, recipe_checks, starting_weights, tasks
 from zoo.visualization import progress
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch

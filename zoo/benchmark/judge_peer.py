@@ -1,6 +1,6 @@
-"""Measures the maps and image scores that `zoo.benchmark_anomalib` left, in our environment.
+"""Measures the maps and image scores that `zoo.benchmark.anomalib_peer` left, in our environment.
 
-    python -m zoo.benchmark_judge --files=files.json --output_dir=peers --size=256
+    python -m zoo.benchmark.judge_peer --files=files.json --output_dir=peers --size=256
 
 prints a line of JSON for each method: its figures, and those of its time and memory. `size` is the
 side of maps and masks alike; without it the masks keep theirs.

@@ -7,7 +7,6 @@ import keras
 from absl import logging
 
 from builders.super_simple_net import set_statistics
-from zoo import denoising, objectives
 from zoo.data import input_pipeline
 from zoo.feature_learning import batches as feature_batches
 from zoo.feature_learning import cache
@@ -17,6 +16,7 @@ from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import parse_rule
 from zoo.synthetic_anomalies import batches
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
+from zoo.training import denoising, objectives
 
 FEW_IMAGES = 20  # good validation images; of fewer, a twentieth of false alarms is less than one
 # What says nothing to those models, and what such a field must be.
