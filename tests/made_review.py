@@ -7,7 +7,7 @@ import numpy as np
 from made_archives import save
 
 from tfds_datasets.image_mask_folder import manifest
-from zoo.pseudo_mask import Levels, pseudo_mask
+from zoo.pseudo_masks.hysteresis import Levels, pseudo_mask
 from zoo.review.server import serving
 
 LEVELS = Levels(low=0.25, pixel=0.375, image=0.5)

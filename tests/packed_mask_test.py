@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zoo.packed_mask import pack, unpack
+from zoo.pseudo_masks.packed_mask import pack, unpack
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (37, 41), (0, 4)])

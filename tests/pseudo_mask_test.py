@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from zoo.pseudo_mask import Levels, pseudo_mask, pseudo_mask_window
+from zoo.pseudo_masks.hysteresis import Levels, pseudo_mask, pseudo_mask_window
 
 LEVELS = Levels(low=0.2, pixel=0.5, image=0.8)
 

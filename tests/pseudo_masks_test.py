@@ -14,11 +14,12 @@ from builders.atomic import write_json
 from builders.run_dir import save_model
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import comparison, pseudo_masks, recipes
+from zoo import recipes
 from zoo.data import datasets
 from zoo.evaluation import evaluate_run
 from zoo.prediction import predictor
 from zoo.prediction.predictor import Predictor
+from zoo.pseudo_masks import compare, write
 from zoo.results import tables
 
 SIDE = 32
@@ -59,7 +60,7 @@ def teacher(model=bright, **changes) -> Predictor:
 @pytest.fixture(scope="module")
 def written(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("written") / "masks"
-    return folder, pseudo_masks.write_pseudo_masks(teacher(), data, folder)
+    return folder, write.write_pseudo_masks(teacher(), data, folder)
 
 
 def entries(folder, name):
@@ -87,14 +88,14 @@ def test_thresholds_do_not_change_with_the_test_images(data, written, tmp_path):
         asked.append(int(images[0, 10, 10, 0]))
         return bright(images)
 
-    pseudo_masks.write_pseudo_masks(teacher(remembering), data, tmp_path / "masks")
+    write.write_pseudo_masks(teacher(remembering), data, tmp_path / "masks")
     counts = json.loads((tmp_path / "masks/roles.json").read_text())["counts"]
     assert len(asked) == counts["calibration"] + counts["student_train"] + counts["student_val"]
 
 
 def test_students_learn_from_the_teacher_from_paint_or_from_the_truth(written, tmp_path):
     folder, calibration = written
-    found = {name: manifest.read_manifest(folder / name) for name in pseudo_masks.FOLDERS}
+    found = {name: manifest.read_manifest(folder / name) for name in write.FOLDERS}
     kinds = {
         name: {entry["mask_source"] for entry in known.values() if entry["role"] != "test"}
         for name, known in found.items()
@@ -105,7 +106,7 @@ def test_students_learn_from_the_teacher_from_paint_or_from_the_truth(written, t
         "ground_truth": {"known_good", "ground_truth"},
     }
     assert calibration["marked"] == 10 and calibration["empty"] == 0
-    sets = {name: built(folder, name, tmp_path) for name in pseudo_masks.FOLDERS}
+    sets = {name: built(folder, name, tmp_path) for name in write.FOLDERS}
     for name, builder in sets.items():
         test = examples(builder, "test")
         assert len(test) == 15 and sum(row["label"] > 0 for row in test) == 5
@@ -121,7 +122,7 @@ def test_students_learn_from_the_teacher_from_paint_or_from_the_truth(written, t
 
 
 def test_the_images_keep_their_origin(written, tmp_path):
-    for name in pseudo_masks.FOLDERS:
+    for name in write.FOLDERS:
         assert datasets.origins(built(written[0], name, tmp_path)) == ["image_mask_folder/grey"]
     folder = tmp_path / "of_others"
     shutil.copytree(written[0] / "pseudo", folder / "pseudo")
@@ -136,20 +137,20 @@ def test_foregrounds_of_some_images_alone(data, tmp_path):
     """The others are marked as without the folder, as in the teacher's training."""
     save(tmp_path / "parts/train/images/00.png", np.full((SIDE, SIDE), 255, np.uint8))
     known = teacher(foreground_dir=str(tmp_path / "parts"))
-    written = pseudo_masks.write_pseudo_masks(known, data, tmp_path / "masks")
+    written = write.write_pseudo_masks(known, data, tmp_path / "masks")
     assert written["marked"]
 
 
 def test_the_images_are_one_file(written):
     folder, _ = written
     file = "test/images/" + sorted(p.name for p in (folder / "pseudo/test/images").iterdir())[0]
-    assert len({(folder / name / file).stat().st_ino for name in pseudo_masks.FOLDERS}) == 1
+    assert len({(folder / name / file).stat().st_ino for name in write.FOLDERS}) == 1
 
 
 def test_equal_runs_write_equal_manifests(written, data, tmp_path):
     folder, _ = written
-    pseudo_masks.write_pseudo_masks(teacher(), data, tmp_path / "again")
-    for name in pseudo_masks.FOLDERS:
+    write.write_pseudo_masks(teacher(), data, tmp_path / "again")
+    for name in write.FOLDERS:
         for file in ("manifest.jsonl", "palette.json"):
             again = (tmp_path / "again" / name / file).read_bytes()
             assert again == (folder / name / file).read_bytes()
@@ -162,17 +163,17 @@ def test_known_labels(data, tmp_path):
         mask = np.full((*images.shape[:3], 1), 0.25, np.float32)
         return {"mask": mask, "score": mask.max(axis=(1, 2, 3))}
 
-    calibration = pseudo_masks.write_pseudo_masks(
+    calibration = write.write_pseudo_masks(
         teacher(blind), data, tmp_path / "masks", image_labels=True
     )
     assert calibration["left_out"] == 10 and calibration["marked"] == 0
     left_out = [e for e in entries(tmp_path / "masks", "pseudo").values() if not e["use"]]
-    assert len(left_out) == 10 and {e["reason"] for e in left_out} == {pseudo_masks.NO_REGION}
+    assert len(left_out) == 10 and {e["reason"] for e in left_out} == {write.NO_REGION}
     assert len(examples(built(tmp_path / "masks", "pseudo", tmp_path))) == 20
 
 
 def test_published_roles_are_counted_in_the_data_set(data, tmp_path):
-    pseudo_masks.write_pseudo_masks(teacher(), data, tmp_path / "masks", preset="seed-712")
+    write.write_pseudo_masks(teacher(), data, tmp_path / "masks", preset="seed-712")
     builder = built(tmp_path / "masks", "ground_truth", tmp_path)
     assert builder.info.metadata["taught"] > 0
 
@@ -186,7 +187,7 @@ def test_published_roles_are_counted_in_the_data_set(data, tmp_path):
 )
 def test_errors(changes, preset, message, data, tmp_path):
     with pytest.raises(ValueError, match=message):
-        pseudo_masks.write_pseudo_masks(teacher(**changes), data, tmp_path / "m", preset=preset)
+        write.write_pseudo_masks(teacher(**changes), data, tmp_path / "m", preset=preset)
     assert not list(tmp_path.iterdir())
 
 
@@ -195,9 +196,9 @@ def test_no_teacher_and_no_place(data, written, tmp_path):
         recipe=recipes.get_recipe("unet/image_mask_folder/grey").to_dict()
     )
     with pytest.raises(ValueError, match="must have learnt from good images alone"):
-        pseudo_masks.write_pseudo_masks(supervised, data, tmp_path / "masks")
+        write.write_pseudo_masks(supervised, data, tmp_path / "masks")
     with pytest.raises(ValueError, match="is there already"):
-        pseudo_masks.write_pseudo_masks(teacher(), data, written[0])
+        write.write_pseudo_masks(teacher(), data, written[0])
 
 
 def test_a_crash_leaves_nothing_behind(data, tmp_path):
@@ -205,7 +206,7 @@ def test_a_crash_leaves_nothing_behind(data, tmp_path):
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="full"):
-        pseudo_masks.write_pseudo_masks(teacher(failing), data, tmp_path / "masks")
+        write.write_pseudo_masks(teacher(failing), data, tmp_path / "masks")
     assert not list(tmp_path.iterdir())
 
 
@@ -260,7 +261,7 @@ def test_comparison(written, tmp_path):
             return teacher()._replace(calibration={"threshold": 0.5, "score_threshold": 0.5})
         return predictor.load_predictor(directory)
 
-    compared = comparison.compare(first, runs, load, builder)
+    compared = compare.compare(first, runs, load, builder)
     assert compared["taught"] == 0 and compared["images"] == 15 and compared["defective"] == 5
     assert [row["learnt_from"] for row in compared["rows"]] == [
         "good images",

@@ -12,7 +12,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tfds_datasets.image_mask_folder import manifest
-from zoo.pseudo_mask import pseudo_mask
+from zoo.pseudo_masks.hysteresis import pseudo_mask
 
 pytestmark = needs_browser
 

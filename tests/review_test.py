@@ -13,7 +13,7 @@ from builders.atomic import write_json
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 from zoo import review
-from zoo.pseudo_mask import pseudo_mask
+from zoo.pseudo_masks.hysteresis import pseudo_mask
 from zoo.review.session import ReviewSession
 from zoo.review.student import disagreement
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tfds_datasets.image_mask_folder import manifest
 from zoo import review
-from zoo.pseudo_mask import pseudo_mask
+from zoo.pseudo_masks.hysteresis import pseudo_mask
 from zoo.review.files import ReviewFiles
 from zoo.review.marks import DEFECT, STUDENT_LINE, draw_marks
 from zoo.review.views import LONGEST, ReviewPictures

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from zoo import recipes, roles
-from zoo.roles import ImageFacts
+from zoo import recipes
+from zoo.pseudo_masks import roles
+from zoo.pseudo_masks.roles import ImageFacts
 
 
 def recipe(**changes):

@@ -25,7 +25,7 @@ def review(options) -> Iterator[str]:
 def pseudo_masks(options) -> Iterator[str]:
     source = required(options, "source")
     output_dir = pathlib.Path(required(options, "output_dir"))
-    from zoo.pseudo_masks import FOLDERS, write_pseudo_masks
+    from zoo.pseudo_masks.write import FOLDERS, write_pseudo_masks
 
     teacher = predictor_of(options, source)
     written = write_pseudo_masks(
@@ -52,7 +52,7 @@ def compare(options) -> Iterator[str]:
     if not students:
         raise ValueError("Flag --source must name a teacher's run and those of students.")
     from builders.atomic import write_json
-    from zoo import comparison
+    from zoo.pseudo_masks import compare as comparison
     from zoo.results import tables
 
     load = functools.partial(predictor_of, options)

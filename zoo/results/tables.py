@@ -38,7 +38,7 @@ def format_table(rows: list[dict]) -> str:
 
 
 def comparison_table(compared: dict) -> str:
-    """A teacher and its students, as `zoo.comparison.compare` returns them."""
+    """A teacher and its students, as `zoo.pseudo_masks.compare.compare` returns them."""
     return _table(_COMPARISON, compared["rows"])
 
 

@@ -10,9 +10,9 @@ from absl import logging
 
 from builders.atomic import replacing
 from tfds_datasets.image_mask_folder import manifest
-from zoo.pseudo_mask import Levels, pseudo_mask
+from zoo.pseudo_masks.hysteresis import Levels, pseudo_mask
+from zoo.pseudo_masks.student_folder import MAPS
 from zoo.saved_maps.maps import read_map
-from zoo.student_folder import MAPS
 from zoo.visualization import pictures
 
 DECISIONS = ACCEPTED, REJECTED, REDRAWN, UNDONE = ("accepted", "rejected", "redrawn", "undone")

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from tfds_datasets.features import IGNORE
-from zoo.pseudo_mask import pseudo_mask
+from zoo.pseudo_masks.hysteresis import pseudo_mask
 from zoo.review import teacher_levels
 from zoo.review.files import ReviewFiles
 from zoo.review.marks import clear_png, draw_marks

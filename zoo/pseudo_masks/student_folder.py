@@ -11,7 +11,7 @@ import numpy as np
 from builders.atomic import write_json
 from tfds_datasets.features import IGNORE, TEST_FOLDS
 from tfds_datasets.image_mask_folder import manifest
-from zoo import roles
+from zoo.pseudo_masks import roles
 from zoo.visualization import pictures
 
 MAPS = "maps"  # the folder of a teacher's answers, beside train and test

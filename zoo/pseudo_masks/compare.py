@@ -9,8 +9,8 @@ import numpy as np
 from builders import run_dir
 from tfds_datasets.image_mask_folder import manifest
 from zoo.evaluation import evaluate_run
-from zoo.packed_mask import PackedMask, pack, unpack
 from zoo.prediction.predictor import Predictor, index_mask
+from zoo.pseudo_masks.packed_mask import PackedMask, pack, unpack
 from zoo.results.summary import spread
 
 FIGURES = (

@@ -20,18 +20,18 @@ from builders.predictions import defect_probability
 from tfds_datasets.copies import COPY_SIDE, thumbnail
 from tfds_datasets.features import IGNORE
 from tfds_datasets.image_mask_folder import manifest
-from zoo import roles
 from zoo.data import datasets
 from zoo.evaluation.samples import judged_mask
 from zoo.evaluation.thresholds import image_threshold, pixel_threshold
 from zoo.metrics.score_histogram import ScoreHistogram
 from zoo.metrics.segmentation import is_defect
 from zoo.prediction.predictor import Predictor
-from zoo.pseudo_mask import Levels, pseudo_mask
+from zoo.pseudo_masks import roles
+from zoo.pseudo_masks.hysteresis import Levels, pseudo_mask
+from zoo.pseudo_masks.student_folder import StudentFolder
 from zoo.recipes.builder_kinds import ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.recipes.threshold_rules import Rule, parse_rule
-from zoo.student_folder import StudentFolder
 from zoo.synthetic_anomalies.foreground import foreground_masks
 from zoo.synthetic_anomalies.painting import with_anomalies
 from zoo.synthetic_anomalies.textures import find_textures, require_readable
