@@ -16,7 +16,7 @@ import pytest
 from made_predictors import boxed, bright, free_port, made, save, served_demo, spot, two_types
 from PIL import Image
 
-from zoo import commands
+from zoo.commands import prediction
 from zoo.modules import pretrained
 from zoo.prediction import answers, demo
 from zoo.prediction.files import predict_files
@@ -213,7 +213,7 @@ def test_large_images_are_predicted_by_tiles(monkeypatch):
     monkeypatch.setattr(demo, "serving", serving)
     flags = {"source": FAST, "modules_dir": "modules", "calibration": None, "port": 1}
     options = types.SimpleNamespace(**flags, tile_size=None, tile_overlap=128)
-    assert next(commands.demo(options)) == "demo    address"
+    assert next(prediction.demo(options)) == "demo    address"
     predict = kept[0](FAST).predict
     assert "peak" in predict(np.zeros((1, 64, 1024, 1), np.uint8))
     assert "peak" not in predict(np.zeros((1, 64, 1040, 1), np.uint8))  # tiles have none

@@ -12,8 +12,8 @@ from PIL import Image
 from builders.atomic import write_json
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
-from zoo import review
 from zoo.pseudo_masks.hysteresis import pseudo_mask
+from zoo.review import decisions
 from zoo.review.session import ReviewSession
 from zoo.review.student import disagreement
 
@@ -53,13 +53,13 @@ def test_disagreement_by_hand():
 
 
 def test_order(root):
-    entries = review.read_entries(root)
-    assert review.order(entries) == [file(name) for name in ORDER]
+    entries = decisions.read_entries(root)
+    assert decisions.order(entries) == [file(name) for name in ORDER]
     differing = dict(zip(sorted(entries), (0.5, 0.25, 0.5, 1.0, 0.0)))
     named = [file(name) for name in ("scratch", "clean", "dust", "dent", "spot")]
-    assert review.order(entries, differing) == named  # of equal ones by name
-    review.decide(root, file("scratch"), "redrawn", 0.9)
-    assert review.order(review.read_entries(root)) == [file(name) for name in ORDER]
+    assert decisions.order(entries, differing) == named  # of equal ones by name
+    decisions.decide(root, file("scratch"), "redrawn", 0.9)
+    assert decisions.order(decisions.read_entries(root)) == [file(name) for name in ORDER]
 
 
 def test_a_student_is_asked_once_and_kept(root):
@@ -77,11 +77,11 @@ def test_a_student_is_asked_once_and_kept(root):
 
 def test_accepting_and_rejecting_leave_the_mask(root):
     before = contents(root)
-    review.decide(root, file("spot"), "rejected")
+    decisions.decide(root, file("spot"), "rejected")
     assert line(root, "spot")["use"] is False
     assert line(root, "spot")["reason"] == "rejected in review"
     assert line(root, "spot")["reviewed"] == "rejected"
-    review.decide(root, file("spot"), "accepted")
+    decisions.decide(root, file("spot"), "accepted")
     assert line(root, "spot")["use"] is True and line(root, "spot")["reason"] is None
     assert line(root, "spot")["reviewed"] == "accepted"
     after = contents(root)
@@ -96,7 +96,7 @@ def test_accepting_and_rejecting_leave_the_mask(root):
 def test_redrawing_and_undoing(root):
     before = contents(root)
     for threshold in (0.125, 0.6):  # the second from the teacher's levels again
-        entry = review.decide(root, file("spot"), "redrawn", threshold)
+        entry = decisions.decide(root, file("spot"), "redrawn", threshold)
         expected = drawn("spot", threshold)
         np.testing.assert_array_equal(mask(root, "spot"), expected)
         assert entry == line(root, "spot")
@@ -105,15 +105,15 @@ def test_redrawing_and_undoing(root):
         }
         assert entry["defect_pixels"] == np.count_nonzero(expected == 1) > 0
         assert entry["use"] is True and entry["reviewed"] == "redrawn"
-    review.decide(root, file("spot"), "rejected")
-    entry = review.decide(root, file("spot"), "undone")
+    decisions.decide(root, file("spot"), "rejected")
+    entry = decisions.decide(root, file("spot"), "undone")
     assert contents(root)["train/masks/spot.png"] == before["train/masks/spot.png"]
     known = json.loads(before[manifest.FILE].decode().splitlines()[4])
     assert {key: entry[key] for key in known} == known
 
 
 def test_a_threshold_at_the_peak_says_good(root):
-    entry = review.decide(root, file("scratch"), "redrawn", SCORES["scratch"])
+    entry = decisions.decide(root, file("scratch"), "redrawn", SCORES["scratch"])
     assert entry["use"] and entry["defect_pixels"] == 0 and not mask(root, "scratch").any()
 
 
@@ -122,9 +122,9 @@ def test_a_mask_that_a_label_had_emptied_comes_back_empty(root):
     path = root / "train/masks/scratch.png"
     Image.fromarray(np.zeros((48, 64), np.uint8)).save(path)
     empty = path.read_bytes()
-    review.decide(root, file("scratch"), "redrawn", 0.5)
+    decisions.decide(root, file("scratch"), "redrawn", 0.5)
     assert mask(root, "scratch").any()
-    review.decide(root, file("scratch"), "undone")
+    decisions.decide(root, file("scratch"), "undone")
     assert path.read_bytes() == empty
 
 
@@ -132,15 +132,15 @@ def test_what_was_left_out_is_so_again_once_undone(root):
     lines = manifest.read_manifest(root)
     lines[file("dust")] |= {"use": False, "reason": "no region"}
     manifest.write_manifest(root, lines.values())
-    assert review.decide(root, file("dust"), "accepted")["use"] is True
-    entry = review.decide(root, file("dust"), "undone")
+    assert decisions.decide(root, file("dust"), "accepted")["use"] is True
+    entry = decisions.decide(root, file("dust"), "undone")
     assert (entry["use"], entry["reason"], entry["reviewed"]) == (False, "no region", None)
 
 
 def test_students_learn_what_was_decided(root, tmp_path):
     write_json(root / "palette.json", {"defect": 1, "ignore": 255})
-    review.decide(root, file("spot"), "rejected")
-    review.decide(root, file("scratch"), "redrawn", 0.75)
+    decisions.decide(root, file("spot"), "rejected")
+    decisions.decide(root, file("scratch"), "redrawn", 0.75)
     learnt = examples(build(Builder, "grey", root, tmp_path / "data"))
     masks = {row["file_name"].decode(): row["mask"][..., 0] for row in learnt}
     assert file("spot") not in masks and len(masks) == len(SCORES)
@@ -148,7 +148,7 @@ def test_students_learn_what_was_decided(root, tmp_path):
 
 
 def test_an_error_between_mask_and_manifest_leaves_both(root, monkeypatch):
-    review.decide(root, file("spot"), "redrawn", 0.6)
+    decisions.decide(root, file("spot"), "redrawn", 0.6)
     before = contents(root)
 
     def full(*_):
@@ -156,16 +156,16 @@ def test_an_error_between_mask_and_manifest_leaves_both(root, monkeypatch):
 
     monkeypatch.setattr(manifest, "write_manifest", full)
     with pytest.raises(OSError, match="full"):
-        review.decide(root, file("spot"), "redrawn", 0.3)
+        decisions.decide(root, file("spot"), "redrawn", 0.3)
     assert contents(root) == before
 
 
 @pytest.mark.parametrize("decision, threshold", [("redrawn", 0.3), ("undone", None)])
 def test_a_kill_between_manifest_and_mask_is_made_good(decision, threshold, root):
-    review.decide(root, file("spot"), "redrawn", 0.6)
+    decisions.decide(root, file("spot"), "redrawn", 0.6)
     path = root / "train/masks/spot.png"
     earlier = path.read_bytes()
-    review.decide(root, file("spot"), decision, threshold)
+    decisions.decide(root, file("spot"), decision, threshold)
     done = path.read_bytes()
     assert done != earlier
     path.write_bytes(earlier)  # the second rename did not happen
@@ -174,7 +174,7 @@ def test_a_kill_between_manifest_and_mask_is_made_good(decision, threshold, root
 
 
 def test_a_mask_that_another_program_changed_stays(root, caplog):
-    review.decide(root, file("spot"), "redrawn", 0.6)
+    decisions.decide(root, file("spot"), "redrawn", 0.6)
     path = root / "train/masks/spot.png"
     changed = np.array(Image.open(path))
     changed[:2] = 1
@@ -216,7 +216,7 @@ def test_the_manifest_is_whole_or_the_earlier_one(root, monkeypatch):
 def test_errors_change_nothing(name, decision, threshold, message, root):
     before = contents(root)
     with pytest.raises(ValueError, match=message):
-        review.decide(root, name, decision, threshold)
+        decisions.decide(root, name, decision, threshold)
     assert contents(root) == before
 
 
@@ -239,17 +239,17 @@ def test_a_manifest_that_leads_elsewhere_or_lacks_something(changes, root):
     lines = [*manifest.read_manifest(root).values()]
     manifest.write_manifest(root, [lines[0] | changes])
     with pytest.raises(ValueError, match=r"Each line of manifest\.jsonl"):
-        review.read_entries(root)
+        decisions.read_entries(root)
 
 
 def test_folders_that_are_none(root, tmp_path):
     with pytest.raises(ValueError, match=r"must have a manifest\.jsonl.*Received"):
-        review.read_entries(tmp_path)
+        decisions.read_entries(tmp_path)
     manifest.write_manifest(
         tmp_path, [{"file": "a", "fold": 0, "use": True} | {"mask_source": "ground_truth"}]
     )
     with pytest.raises(ValueError, match="no mask of a teacher"):
-        review.read_entries(tmp_path)
+        decisions.read_entries(tmp_path)
     (root / "maps/spot.npz").unlink()
     with pytest.raises(ValueError, match=r"The map of .*spot\.png is missing"):
         ReviewSession(root)

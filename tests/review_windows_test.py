@@ -8,8 +8,8 @@ from made_review import SCORES, SHAPE, cone, file, make_review
 from PIL import Image
 
 from tfds_datasets.image_mask_folder import manifest
-from zoo import review
 from zoo.pseudo_masks.hysteresis import pseudo_mask
+from zoo.review import decisions
 from zoo.review.files import ReviewFiles
 from zoo.review.marks import DEFECT, STUDENT_LINE, draw_marks
 from zoo.review.views import LONGEST, ReviewPictures
@@ -63,7 +63,7 @@ def test_marks_are_cut_from_the_whole(window, threshold, root):
 
 
 def mask_of(root, threshold):
-    levels = review.teacher_levels(entry(root))
+    levels = decisions.teacher_levels(entry(root))
     if threshold is not None:
         levels = levels.redrawn(threshold)
     return pseudo_mask(cone(SCORES["spot"]).astype(np.float32), levels)
@@ -80,7 +80,7 @@ def test_what_is_seen_is_what_is_saved(tmp_path):
     windows, window = ReviewWindows(ReviewFiles(root)), Window(100, 1900, 600, 1024)
     seen, count = windows.marks(entry(root), 0.8, window)
     assert not windows.marks(entry(root), None, window)[1]
-    review.decide(root, file("spot"), "redrawn", 0.8)
+    decisions.decide(root, file("spot"), "redrawn", 0.8)
     assert windows.marks(entry(root), None, window) == (seen, count)
     saved = np.asarray(Image.open(root / "train/masks/spot.png"))[window.rows, window.columns]
     np.testing.assert_array_equal(pixels(seen) == DEFECT, saved == 1)

@@ -14,14 +14,9 @@ if sys.argv[1:2] == ["train"]:
 
 from absl import app, flags, logging
 
-from zoo import command_line, commands, memory_commands, teacher_commands
-from zoo.options import RECIPE_FLAGS
+from zoo.commands import COMMANDS, USAGE, command_line
+from zoo.commands.options import RECIPE_FLAGS
 from zoo.recipes.recipe import parse_field, type_name
-
-USAGE = pathlib.Path(__file__).with_name("usage.txt").read_text()
-COMMANDS = command_line.Commands(
-    {**commands.COMMANDS, **memory_commands.COMMANDS, **teacher_commands.COMMANDS}
-)
 
 flags.DEFINE_string(
     "module", None, "Handle <builder>/<dataset>/<class>; * and ? stand for several."

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tfds_datasets.images import read_image
-from zoo.review import paths
+from zoo.review.decisions import paths
 from zoo.saved_maps.maps import read_map
 
 KEPT = 2  # images and maps that are kept in memory; of 20 megapixels they take 60 and 80 MB each

@@ -14,7 +14,7 @@ import threading
 import urllib.parse
 from collections.abc import Iterator
 
-from zoo.review import check_threshold
+from zoo.review.decisions import check_threshold
 from zoo.review.session import ReviewSession
 from zoo.review.views import LONGEST
 from zoo.review.windows import parse_window

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 from PIL import Image
 
-from zoo import review
+from zoo.review import decisions
 from zoo.review.files import ReviewFiles
 from zoo.review.views import ReviewPictures
 from zoo.review.windows import ReviewWindows
@@ -25,19 +25,19 @@ class ReviewSession:
 
     def __init__(self, root, predictor=None):
         self.root = pathlib.Path(root)
-        self._entries = review.read_entries(self.root)
+        self._entries = decisions.read_entries(self.root)
         for file in self._entries:
-            for kind, path in review.paths(self.root, file).items():
+            for kind, path in decisions.paths(self.root, file).items():
                 if kind != "teacher_mask" and not path.is_file():
                     raise ValueError(f"The {kind} of {file} is missing: {path}")
-        review.finish_interrupted(self.root)
+        decisions.finish_interrupted(self.root)
         self.students, self._disagreements = None, None
         if predictor is not None:
             from zoo.review.student import StudentMasks  # needs Keras
 
             self.students = StudentMasks(self.root, self._entries, predictor)
             self._disagreements = {file: self._disagreement(file) for file in self._entries}
-        self.files = review.order(self._entries, self._disagreements)
+        self.files = decisions.order(self._entries, self._disagreements)
         whole = ReviewFiles(self.root)
         self.shape = whole.shape
         self.pictures = ReviewPictures(whole, self.students)
@@ -59,9 +59,9 @@ class ReviewSession:
         return [self._shown(file) for file in self.files]
 
     def decide(self, file: str, decision: str, threshold: float | None) -> dict:
-        """Saves a decision; see `review.decide`. Returns what the page knows of the image then."""
+        """Saves a decision, see `decide`. Returns what the page knows of the image then."""
         with self._deciding:
-            self._entries[file] = review.decide(self.root, file, decision, threshold)
+            self._entries[file] = decisions.decide(self.root, file, decision, threshold)
             if self.students is not None:
                 self._disagreements[file] = self._disagreement(file)
             return self._shown(file)
@@ -69,12 +69,12 @@ class ReviewSession:
     def _disagreement(self, file: str) -> float:
         from zoo.review.student import disagreement
 
-        mask = np.asarray(Image.open(review.paths(self.root, file)["mask"]))
+        mask = np.asarray(Image.open(decisions.paths(self.root, file)["mask"]))
         return disagreement(mask, self.students[file])
 
     def _shown(self, file: str) -> dict:
         entry = self._entries[file]
-        teacher = review.teacher_levels(entry)
+        teacher = decisions.teacher_levels(entry)
         height, width = self.shape(file)
         return {
             **{key: entry[key] for key in ("file", "score", "reviewed", "use", "reason")},

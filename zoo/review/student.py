@@ -8,7 +8,7 @@ from tfds_datasets.images import read_image
 from zoo.metrics import segmentation
 from zoo.prediction.predictor import Predictor, index_mask
 from zoo.pseudo_masks.packed_mask import pack, unpack
-from zoo.review import paths
+from zoo.review.decisions import paths
 from zoo.visualization import progress
 
 

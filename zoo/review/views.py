@@ -8,7 +8,7 @@ from PIL import Image
 
 from tfds_datasets.features import IGNORE
 from zoo.pseudo_masks.hysteresis import pseudo_mask
-from zoo.review import teacher_levels
+from zoo.review.decisions import teacher_levels
 from zoo.review.files import ReviewFiles
 from zoo.review.marks import clear_png, draw_marks
 from zoo.visualization import pictures

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.pseudo_masks.hysteresis import pseudo_mask_window
-from zoo.review import teacher_levels
+from zoo.review.decisions import teacher_levels
 from zoo.review.files import ReviewFiles
 from zoo.review.marks import LINE, clear_png, draw_marks
 from zoo.review.views import LONGEST, heat_picture

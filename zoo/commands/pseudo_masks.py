@@ -5,8 +5,8 @@ import json
 import pathlib
 from collections.abc import Iterator
 
-from zoo.command_line import Commands, until_interrupted
-from zoo.options import DATA, MODEL, dataset_of, predictor_of, required
+from zoo.commands.command_line import Commands, until_interrupted
+from zoo.commands.options import DATA, MODEL, dataset_of, predictor_of, required
 
 COMMANDS = Commands()
 

@@ -1,0 +1,63 @@
+"""Commands that list models and use them on images.
+
+Libraries that take seconds to import are imported where they are used, below what checks the flags,
+so that `list`, errors and help come at once.
+"""
+
+import json
+from collections.abc import Iterator
+
+from zoo.commands.command_line import Commands, until_interrupted
+from zoo.commands.options import MODEL, calibration_of, predictor_of, required
+from zoo.modules import pretrained
+from zoo.recipes import RECIPES
+
+COMMANDS = Commands()
+
+
+@COMMANDS.add("list")
+def list_modules(options) -> Iterator[str]:
+    yield "Came along, for zoo.load; ms: an image of 512x512, or of the size it learnt, on the CPU"
+    yield f"  {'':36} parameters    MB     ms  defect IoU  image AUROC  licence of the data"
+    for each in pretrained.manifests():
+        figures, megabytes = each["figures"], each["archive"]["bytes"] / 1e6
+        iou, auroc = (_shown(figures[name]) for name in ("defect_iou", "image_auroc"))
+        yield (
+            f"  {each['handle']:36} {each['parameters']:>10,} {megabytes:5.1f} "
+            f"{each['milliseconds']:6.0f} {iou:>11} {auroc:>12}  {each['data_licence']}"
+        )
+    yield "Can be trained, by these recipes"
+    for handle, recipes in RECIPES.items():
+        yield f"  {handle:40} {', '.join(recipes)}"
+
+
+def _shown(figure: float | None) -> str:
+    return "undefined" if figure is None else f"{figure:.3f}"
+
+
+@COMMANDS.add("predict", *MODEL, "calibration", "images", "skip_broken_images", "output_dir")
+def predict(options) -> Iterator[str]:
+    source, images, output_dir = (
+        required(options, name) for name in ("source", "images", "output_dir")
+    )
+    predictor = predictor_of(options, source, calibration=calibration_of(options))
+    from zoo.prediction.files import predict_files
+
+    for row in predict_files(
+        predictor, images, output_dir, skip_broken_images=options.skip_broken_images
+    ):
+        yield json.dumps(row)
+
+
+@COMMANDS.add("demo", *MODEL, "calibration", "port")
+def demo(options) -> Iterator[str]:
+    from zoo.prediction.demo import LARGE, module_names, serving
+
+    names = module_names(options.modules_dir, options.source)
+
+    def load(name):
+        calibration = calibration_of(options) if name == options.source else None
+        return predictor_of(options, name, calibration=calibration, tile_size=LARGE)
+
+    with serving(names, load, options.port) as address:
+        yield from until_interrupted("demo", address)

@@ -1,0 +1,129 @@
+"""Commands that train, extend, import and time models.
+
+Libraries that take seconds to import are imported where they are used, below what checks the flags,
+so that `list`, errors and help come at once.
+"""
+
+import fnmatch
+import json
+from collections.abc import Iterator
+
+from absl import logging
+
+from zoo.commands.command_line import Commands
+from zoo.commands.options import DATA, RECIPE, dataset_of, recipe_changes, required
+from zoo.recipes import RECIPES, get_recipe
+
+COMMANDS = Commands()
+
+
+@COMMANDS.add(
+    "train",
+    "module",
+    "recipe",
+    "runs_dir",
+    "run_name",
+    "resume",
+    "tensorboard",
+    "every",
+    *DATA,
+    *RECIPE,
+)
+def train(options) -> Iterator[str]:
+    pattern = required(options, "module")
+    handles = fnmatch.filter(RECIPES, pattern)
+    if not handles:
+        get_recipe(pattern)  # raises, and lists the valid ones
+    recipes = [get_recipe(handle, options.recipe, **recipe_changes(options)) for handle in handles]
+    from zoo.report import verdict
+    from zoo.training.train import train as train_recipe
+
+    failures = []
+    for recipe in recipes:
+        try:
+            run = train_recipe(
+                recipe,
+                runs_dir=options.runs_dir,
+                data_dir=options.data_dir,
+                manual_dir=options.manual_dir,
+                run_name=options.run_name,
+                resume=options.resume,
+                skip_broken_images=options.skip_broken_images,
+                tensorboard=options.tensorboard,
+                measure_every=options.every,
+            )
+        except (ValueError, FloatingPointError, OSError) as error:
+            if len(recipes) == 1:
+                raise
+            logging.error("%s: %s", recipe.module, error)
+            failures.append(recipe.module)
+            continue
+        yield f"run     {run}"
+        yield verdict.table(json.loads((run / "metrics.json").read_text()))
+        yield f"report  {run / 'report.html'}"
+    if failures:
+        raise ValueError(f"These modules failed, see above: {', '.join(failures)}")
+
+
+@COMMANDS.add("update", "source", "images", "run_name", "dataset", *DATA)
+def update(options) -> Iterator[str]:
+    source, images = required(options, "source"), required(options, "images")
+    from zoo.prediction import predictor
+    from zoo.training import update as updating
+
+    builder = dataset_of(options, predictor.load_predictor(source))
+    run = updating.update(
+        source,
+        images,
+        builder,
+        run_name=options.run_name,
+        skip_broken_images=options.skip_broken_images,
+    )
+    yield f"run     {run}"
+    yield updating.table(json.loads((run / updating.FILE).read_text()))
+    yield f"report  {run / 'report.html'}"
+
+
+@COMMANDS.add("import_nvidia", "checkpoint", "module", "runs_dir")
+def import_nvidia(options) -> Iterator[str]:
+    checkpoint, module = required(options, "checkpoint"), required(options, "module")
+    from zoo.modules.import_nvidia import import_checkpoint
+
+    run = import_checkpoint(checkpoint, module=module, runs_dir=options.runs_dir)
+    yield f"run     {run}"
+    yield f"next    python -m export convert --run={run}"
+
+
+@COMMANDS.add("import_module", "source", "modules_dir", "runs_dir")
+def import_module(options) -> Iterator[str]:
+    source = required(options, "source")
+    from zoo.modules.import_module import import_module as to_run
+
+    run = to_run(source, modules_dir=options.modules_dir, runs_dir=options.runs_dir)
+    yield f"run     {run}"
+    yield f"next    python -m zoo train --start_from={run} --module=..."
+    yield f"        python -m export convert --run={run} --format=onnx"
+
+
+@COMMANDS.add("benchmark", "module", "recipe", "data_dir", "peer", *RECIPE)
+def benchmark(options) -> Iterator[str]:
+    from zoo.benchmark.networks import benchmark_networks
+
+    module = options.module or "tiny_unet/dagm_synthetic/class_1"
+    for row in benchmark_networks(
+        get_recipe(module, options.recipe, **recipe_changes(options)),
+        options.image_size or (512, 512),
+        data_dir=options.data_dir,
+        precision=options.mixed_precision,
+        batch_size=options.batch_size,
+        peer=options.peer,
+    ):
+        yield json.dumps(row)
+
+
+@COMMANDS.add("benchmark_metrics")
+def benchmark_metrics(options) -> Iterator[str]:
+    from zoo.benchmark.metrics import benchmark_metrics as measured
+
+    for row in measured():
+        yield json.dumps(row)
