@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from zoo import recipes
-from zoo.commands import COMMANDS
+from zoo.commands import COMMANDS, USAGE
 from zoo.modules import pretrained
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
@@ -33,7 +33,7 @@ def command(*arguments, cwd) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("fly",), "must be one of list, train, calibrate, evaluate"),
+        (("fly",), "must be one of list, predict, demo, train"),
         (("train",), "error: Flag --module is needed"),
         (("train", "--module=tiny_unet/none"), "must be tiny_unet/dagm2007/ and class_1"),
         (("train", "--module=x", "--epochs=many"), "must be int"),
