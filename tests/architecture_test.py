@@ -24,6 +24,21 @@ MAY_USE_TENSORFLOW = {
     "zoo/prediction/predictor.py",
     "zoo/data/training_examples.py",
 }
+# The rooms of `zoo`: each may import those on the floors below its own alone.
+FLOORS = (
+    ("hardware", "metrics", "recipes", "visualization"),
+    ("data", "losses", "results"),
+    ("memory_bank", "modules", "synthetic_anomalies"),
+    ("__init__", "prediction"),
+    ("evaluation",),
+    ("feature_learning", "pseudo_masks", "report", "saved_maps"),
+    ("review", "training"),
+    ("benchmark",),
+    ("commands",),
+    ("__main__",),
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+MOST_LINES = 300
 FILES = [path for package in MAY_IMPORT for path in sorted((ROOT / package).rglob("*.py"))]
 
 
@@ -47,6 +62,43 @@ def test_arrows(path):
         assert not names & {"tensorflow", "tensorflow_datasets", "absl"}
     if package == "zoo" and str(path.relative_to(ROOT)) not in MAY_USE_TENSORFLOW:
         assert "tensorflow" not in names
+
+
+def room_of(path: pathlib.Path) -> str:
+    """The room of a file of `zoo`, or the name of one that lies in none."""
+    return path.relative_to(ROOT / "zoo").with_suffix("").parts[0]
+
+
+def rooms_imported(path: pathlib.Path) -> set[str]:
+    """The rooms of `zoo` that a file imports; `__init__` where it takes what that one offers."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            dotted = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            dotted = [f"{node.module}.{alias.name}".split(".") for alias in node.names]
+        else:
+            continue
+        for package, *names in dotted:
+            if package == "zoo":
+                known = names and (names[0] in FLOOR_OF or (ROOT / "zoo" / names[0]).is_dir())
+                rooms.add(names[0] if known else "__init__")
+    return rooms
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "zoo").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_rooms_have_floors(path):
+    room = room_of(path)
+    assert room in FLOOR_OF, f"{room} lies in no room of zoo: move it into one of {FLOORS}"
+    above = {other for other in rooms_imported(path) - {room} if FLOOR_OF[other] >= FLOOR_OF[room]}
+    assert not above
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_holds_one_idea(path):
+    assert len(path.read_text().splitlines()) <= MOST_LINES
 
 
 def test_flags_are_defined_in_main_alone():
