@@ -30,7 +30,7 @@ PARAMETERS = {
 # Where labels tell types apart, a mask has a channel for each label.
 CLASSES = {"vgg16_cam": "num_labels", "micro_segmentor": "num_labels"}
 # A defect of any type is all that they know, and a published size takes a minute for a step.
-SMALL = {name: SMALL[name] for name in ("patch_core", "super_simple_net", "transfusion")}
+ONE_DEFECT = {name: SMALL[name] for name in ("patch_core", "super_simple_net", "transfusion")}
 
 
 def random_image(*shape, seed=0):
@@ -49,11 +49,11 @@ def test_parameters(name):
 @pytest.mark.parametrize("name", builders.BUILDERS)
 @pytest.mark.parametrize("size", [(32, 48), (61, 45), (1, 9)])
 def test_output(name, size):
-    arguments = SMALL.get(name) or {CLASSES.get(name, "num_classes"): 4}
+    arguments = ONE_DEFECT.get(name) or {CLASSES.get(name, "num_classes"): 4}
     model = builders.build(name, image_shape=(None, None, 3), **arguments)
     outputs = predictions(model(random_image(2, *size, 3)))
-    assert outputs["mask"].shape == (2, *size, 1 if name in SMALL else 4)
-    if name not in SMALL:
+    assert outputs["mask"].shape == (2, *size, 1 if name in ONE_DEFECT else 4)
+    if name not in ONE_DEFECT:
         np.testing.assert_allclose(ops.sum(outputs["mask"], axis=-1), 1.0, atol=1e-5)
     assert np.isfinite(ops.convert_to_numpy(outputs["mask_logits"])).all()
     assert outputs["score"].shape == (2,)
@@ -62,7 +62,7 @@ def test_output(name, size):
 @pytest.mark.parametrize("name", builders.BUILDERS)
 def test_every_weight_learns(name):
     keras.utils.set_random_seed(0)
-    arguments = SMALL.get(name, {})
+    arguments = ONE_DEFECT.get(name, {})
     if name == "transfusion":  # with 32 groups of one channel, what is added to all of it is lost
         arguments = arguments | {"base_filters": 64}
     model = builders.build(name, image_shape=(32, 32, 1), **arguments)

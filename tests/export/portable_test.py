@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from learnt_weights import learnt
 from PIL import Image
-from small_builders import SMALL
+from small_builders import SMALL, assert_answers_at_any_size, builder_arguments
 
 import builders
 from builders import runtimes
@@ -24,7 +24,7 @@ IMAGES = [np.random.default_rng(i).integers(0, 256, (70, 96, 3)).astype(np.uint8
 
 def made(name):
     keras.utils.set_random_seed(0)
-    arguments = every_builder_test.arguments(name)
+    arguments = builder_arguments(name)
     recipe = {
         "module": f"{name}/dagm2007/class_1",
         "builder": name,
@@ -129,7 +129,7 @@ def test_any_size(name, format, tmp_path):
     learnt(model)
     written = portable.write(model, recipe, tmp_path / "1", format=format)
     predict = load_predictor(str(tmp_path / written["file"])).predict
-    every_builder_test.assert_answers_at_any_size(predict, model, tolerance=1e-4)
+    assert_answers_at_any_size(predict, model, tolerance=1e-4)
 
 
 @pytest.mark.parametrize("format", ["litert", "onnx"])
@@ -203,7 +203,7 @@ def test_images_are_read_as_the_network_sees_them(tmp_path):
 
 def test_a_network_that_size_makes_another_is_not_written(tmp_path):
     """Without rates of its own, DeepLabv3+ takes those of the size that it is built for."""
-    arguments = {**every_builder_test.arguments("deeplab_v3_plus"), "rates": None}
+    arguments = {**builder_arguments("deeplab_v3_plus"), "rates": None}
     recipe = {"builder": "deeplab_v3_plus", "builder_args": arguments}
     keras.utils.set_random_seed(0)
     model = builders.build("deeplab_v3_plus", **arguments)

@@ -1,4 +1,8 @@
-"""Arguments that make each builder small."""
+"""The smallest network of each builder, and how it must answer."""
+
+import numpy as np
+
+from builders.predictions import predictions
 
 # The smallest network of each builder that still has all its kinds of layers.
 SMALL = {
@@ -25,3 +29,28 @@ SMALL = {
     },
     "vgg16_cam": {"backbone": "MobileNetV3Small", "num_labels": 3},
 }
+# Builders without the argument `num_classes`.
+TELL_NO_TYPES = ("patch_core", "super_simple_net", "transfusion", "vgg16_cam")
+SIZES = ((37, 41), (29, 41), (29, 58), (37, 41))  # one side changes, the other, both
+
+
+def builder_arguments(name):
+    few = {"tiny_unet": {"num_classes": 1}, **{key: {} for key in TELL_NO_TYPES}}
+    classes = few.get(name, {"num_classes": 3})
+    return {"image_shape": [None, None, 3], **classes, **SMALL[name]}
+
+
+def assert_answers_at_any_size(predict, model, tolerance=1e-5):
+    """Asks about images uint8 whose sizes change; outside a graph a model has no size."""
+    rng, spread = np.random.default_rng(1), 0.0
+    for size in SIZES:
+        images = rng.integers(0, 256, (2, *size, 3), np.uint8)
+        found, expected = predict(images), predictions(model(images / np.float32(255)))
+        keys = found.keys() & expected.keys()
+        assert {"mask", "score"} <= keys and found["mask"].shape[1:3] == size
+        for key in keys:
+            np.testing.assert_allclose(
+                found[key], expected[key], atol=tolerance, err_msg=f"{key} {size}"
+            )
+            spread = max(spread, np.ptp(expected[key]))
+    assert spread > 3 * tolerance  # a constant would agree with a constant
