@@ -26,7 +26,7 @@ MAY_USE_TENSORFLOW = {
 }
 # The rooms of `zoo`: each may import those on the floors below its own alone.
 FLOORS = (
-    ("hardware", "metrics", "recipes", "visualization"),
+    ("hardware", "metrics", "moved", "recipes", "visualization"),
     ("data", "losses", "results"),
     ("memory_bank", "modules", "synthetic_anomalies"),
     ("__init__", "prediction"),

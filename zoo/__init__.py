@@ -1,11 +1,16 @@
 """Defect Zoo: trains, measures and uses modules that find defects on industrial surfaces."""
 
+import sys
+
 from zoo.modules import pretrained
 from zoo.modules.find import module_folder
+from zoo.moved import MovedFinder
 from zoo.recipes import RECIPES, get_recipe
 from zoo.recipes.recipe import Recipe
 
 __all__ = ["Recipe", "get_recipe", "list_modules", "load", "module_path"]
+
+sys.meta_path.append(MovedFinder())
 
 
 def list_modules() -> list[str]:
