@@ -16,20 +16,22 @@ class Command(NamedTuple):
     Attributes:
       run: takes an object with the values of its flags, yields lines to print.
       flags: the names of the flags that it reads; it sees no others.
+      word: the flag that a word behind the command sets; None where there may be none.
     """
 
     run: Callable[..., Iterator[str]]
     flags: tuple[str, ...]
+    word: str | None = None
 
 
 class Commands(dict[str, Command]):
     """The commands of a command line by name."""
 
-    def add(self, name: str, *flag_names: str):
+    def add(self, name: str, *flag_names: str, word: str | None = None):
         """Makes the function below it the command `name`, which reads these flags alone."""
 
         def register(run):
-            self[name] = Command(run, tuple(dict.fromkeys(flag_names)))
+            self[name] = Command(run, tuple(dict.fromkeys(flag_names)), word)
             return run
 
         return register
@@ -74,6 +76,10 @@ def _help_of(name, command, usage) -> str:
 def run(argv: list[str], commands: Commands, usage: str) -> int:
     """Runs the command that `argv` names, prints its lines, and returns its exit status."""
     words = argv[1:]
+    if len(words) == 2 and words[0] in commands and commands[words[0]].word:
+        flag = flags.FLAGS[commands[words[0]].word]
+        flag.parse(words.pop())
+        flag.present += 1
     if len(words) != 1 or words[0] not in commands:
         print(usage, file=sys.stderr)
         if words:

@@ -8,9 +8,16 @@ import json
 from collections.abc import Iterator
 
 from zoo.commands.command_line import Commands, until_interrupted
-from zoo.commands.options import MODEL, calibration_of, predictor_of, required
+from zoo.commands.options import (
+    MODEL,
+    RECIPE,
+    calibration_of,
+    predictor_of,
+    recipe_changes,
+    required,
+)
 from zoo.modules import pretrained
-from zoo.recipes import RECIPES
+from zoo.recipes import RECIPES, get_recipe
 
 COMMANDS = Commands()
 
@@ -33,6 +40,22 @@ def list_modules(options) -> Iterator[str]:
 
 def _shown(figure: float | None) -> str:
     return "undefined" if figure is None else f"{figure:.3f}"
+
+
+@COMMANDS.add("show", "module", "recipe", "json", *RECIPE, word="module")
+def show(options) -> Iterator[str]:
+    changes = recipe_changes(options)
+    recipe = get_recipe(required(options, "module"), options.recipe, **changes)
+    from zoo.recipes import describe
+
+    arguments = (f"builder_args.{name}" for name in changes.pop("builder_args", ()))
+    settings = describe.describe_recipe(recipe, {*changes, *arguments})
+    if options.json:
+        yield json.dumps([row._asdict() for row in settings], indent=2)
+        return
+    yield describe.table(settings)
+    yield f"recipes of this module: {', '.join(RECIPES[recipe.module])}"
+    yield f"next    python -m zoo train --module={recipe.module} --recipe={recipe.name}"
 
 
 @COMMANDS.add("predict", *MODEL, "calibration", "images", "skip_broken_images", "output_dir")

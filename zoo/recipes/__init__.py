@@ -9,15 +9,17 @@ import inspect
 from zoo.recipes import anomaly, cam, dagm, defect_types, memory, super_simple_net
 from zoo.recipes.recipe import Recipe
 
-# Recipes of each module: handle -> recipe name -> what differs from the defaults of `Recipe`.
-RECIPES: dict[str, dict[str, dict]] = {
-    **dagm.RECIPES,
-    **defect_types.RECIPES,
-    **cam.RECIPES,
-    **anomaly.RECIPES,
-    **memory.RECIPES,
-    **super_simple_net.RECIPES,
+# Recipes by the file that holds them: handle -> recipe name -> what differs from the defaults of
+# `Recipe`.
+RECIPE_FILES: dict[str, dict[str, dict[str, dict]]] = {
+    "dagm": dagm.RECIPES,
+    "defect_types": defect_types.RECIPES,
+    "cam": cam.RECIPES,
+    "anomaly": anomaly.RECIPES,
+    "memory": memory.RECIPES,
+    "super_simple_net": super_simple_net.RECIPES,
 }
+RECIPES = {handle: named for file in RECIPE_FILES.values() for handle, named in file.items()}
 
 
 def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
