@@ -1,4 +1,4 @@
-"""Who may import whom; see the README's map of the packages."""
+"""Who may import whom; see the map in CONTRIBUTING.md."""
 
 import ast
 import pathlib

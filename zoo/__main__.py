@@ -23,6 +23,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("recipe", "default", "Name of the recipe; `list` shows those of each module.")
 flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
+flags.DEFINE_bool("tables", False, "Print all tables of the result files in --source.")
 flags.DEFINE_string("runs_dir", "runs", "Folder of all runs.")
 flags.DEFINE_string(
     "data_dir", "data", "Folder of built data sets; take one of its own for each archive."

@@ -132,8 +132,16 @@ def statistics(options) -> Iterator[str]:
         counts.write_statistics(options.output_dir, found)
 
 
-@COMMANDS.add("summarize", "source", "output_dir")
+@COMMANDS.add("summarize", "source", "output_dir", "tables")
 def summarize(options) -> Iterator[str]:
+    if options.tables:
+        folder = required(options, "source")
+        from zoo.modules import pretrained
+        from zoo.results import tables
+
+        for name, shown in tables.page_tables(folder, pretrained.manifests()).items():
+            yield f"{name}\n\n{shown}"
+        return
     sources, output_dir = required(options, "source").split(","), required(options, "output_dir")
     from zoo.results import tables
     from zoo.results.summary import summarize as summarize_runs

@@ -3,6 +3,8 @@
 They are made of the files in `zoo/results` and of the manifests in `zoo/pretrained`.
 """
 
+import json
+import pathlib
 import statistics
 from collections.abc import Callable
 
@@ -25,6 +27,35 @@ def table(name: str, results: list[dict]) -> str:
     """One of `TABLES`, with a row for each result."""
     rows = sorted(results, key=lambda r: (r["recipe"]["module"], r["recipe"]["name"]))
     return _table(TABLES[name], rows)
+
+
+def page_tables(folder, manifests: list[dict]) -> dict[str, str]:
+    """Returns every table of `zoo/results/README.md` by what it shows, in Markdown.
+
+    Args:
+      folder: holds the result files.
+      manifests: of the pretrained modules.
+    """
+    folder = pathlib.Path(folder)
+
+    def read(pattern):
+        return [json.loads(path.read_text()) for path in sorted(folder.glob(pattern))]
+
+    results = read("*-*.json")  # those of a module
+    shown = {}
+    for name in TABLES:
+        if ours := [result for result in results if kind(result) == name]:
+            shown[name] = table(name, ours)
+    for path in sorted(folder.glob("comparison_*.json")):
+        shown[path.stem] = comparison_table(json.loads(path.read_text()))
+    (measured,), (longer,), (formats,) = map(
+        read, ("sim_to_real.json", "teacher_time.json", "formats.json")
+    )
+    shown["sim_to_real"] = real_table(measured["rows"])
+    shown["teacher_time"] = teacher_table(longer + read("transfusion-*.json"))
+    shown["modules"] = module_table(manifests)
+    shown["formats"] = format_table(formats)
+    return shown
 
 
 def module_table(manifests: list[dict]) -> str:
@@ -120,8 +151,8 @@ _FIRST = {
     "seeds": lambda result: str(len(result["seeds"])),
 }
 _FOUND = {
-    "found of defective": _share("tp", "fn"),
-    "passed of good": _share("tn", "fp"),
+    "detected defects": _share("tp", "fn"),
+    "accepted good parts": _share("tn", "fp"),
 }
 _LAST = {"minutes": lambda result: f"{result['training_seconds']['mean'] / 60:.0f}"}
 
@@ -203,8 +234,8 @@ _REAL: dict[str, Callable[[dict], str]] = {
     "pixel AUROC": _value("pixel_auroc"),
     "image AUROC": _value("image_auroc"),
     "hottest pixel on the defect": lambda row: f"{row['hits']} / {row['defective']}",
-    "found of defective": lambda row: f"{row['tp']} / {row['tp'] + row['fn']}",
-    "passed of good": lambda row: f"{row['tn']} / {row['tn'] + row['fp']}",
+    "detected defects": lambda row: f"{row['tp']} / {row['tp'] + row['fn']}",
+    "accepted good parts": lambda row: f"{row['tn']} / {row['tn'] + row['fp']}",
 }
 _COMPARISON: dict[str, Callable[[dict], str]] = {
     "module": lambda row: f"`{row['module']}`",
