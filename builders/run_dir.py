@@ -13,10 +13,7 @@ import keras
 
 from builders import BUILDERS, build
 from builders.atomic import replacing, write_json
-
-RECIPE_FILE = "recipe.json"
-WEIGHTS_FILE = "weights.weights.h5"
-ENVIRONMENT_FILE = "environment.json"
+from builders.run_files import ENVIRONMENT_FILE, RECIPE_FILE, WEIGHTS_FILE, read_document
 
 
 @contextlib.contextmanager
@@ -86,10 +83,8 @@ def _arguments(recipe) -> dict:
 
 def read_learnt_from(directory) -> list[str]:
     """Those that a run directory has noted; see `learnt_from`."""
-    directory = pathlib.Path(directory)
-    environment = directory / ENVIRONMENT_FILE
-    noted = json.loads(environment.read_text()) if environment.is_file() else {}
-    return learnt_from(json.loads((directory / RECIPE_FILE).read_text()), noted)
+    recipe = json.loads(pathlib.Path(directory, RECIPE_FILE).read_text())
+    return learnt_from(recipe, read_document(directory, ENVIRONMENT_FILE))
 
 
 def float32_copy(model: keras.Model, recipe: dict) -> keras.Model:

@@ -15,21 +15,19 @@ import tensorflow as tf
 from builders.atomic import write_json
 from builders.handles import check_handle
 from builders.predictions import predictions
-from builders.run_dir import (
+from builders.run_dir import learnt_from, load_model, without_folders
+from builders.run_files import (
+    CALIBRATION_FILE,
     ENVIRONMENT_FILE,
+    KNOWN_IMAGES_FILE,
+    METRICS_FILE,
     RECIPE_FILE,
-    learnt_from,
-    load_model,
-    without_folders,
+    read_document,
 )
 from export import card, check, licences, saved_model
 from export.archive import describe_file, describe_folder, write_archive
 from export.versions import published_versions, read_manifest, version_paths
 
-# Imported weights have neither of these: without a calibration the thresholds stay at one half.
-CALIBRATION_FILE = "calibration.json"
-METRICS_FILE = "metrics.json"
-KNOWN_IMAGES_FILE = "known_images.json"
 LISTED_FIGURES = (
     "images",
     "defective",
@@ -104,12 +102,12 @@ def publish(
 
 def read_known_images(run_directory) -> list[str] | None:
     """The hashes of the images that a run on a user's folder knows; None of other data."""
-    return _read_json(pathlib.Path(run_directory, KNOWN_IMAGES_FILE)) or None
+    return read_document(run_directory, KNOWN_IMAGES_FILE) or None
 
 
 def read_calibration(run_directory) -> dict:
     """The thresholds of a run directory and their source; empty where it has none."""
-    return _read_json(pathlib.Path(run_directory, CALIBRATION_FILE))
+    return read_document(run_directory, CALIBRATION_FILE)
 
 
 def _read_run(directory, weights) -> dict:
@@ -119,7 +117,7 @@ def _read_run(directory, weights) -> dict:
     elif weights != "float32":
         raise ValueError(f"Argument `weights` must be float32 or bfloat16. Received: {weights!r}")
     recipe, calibration = without_folders(recipe), read_calibration(directory)
-    metrics = _read_json(directory / METRICS_FILE)
+    metrics = read_document(directory, METRICS_FILE)
     return {
         "directory": directory,
         "model": model,
@@ -151,7 +149,7 @@ def _digest(model, *documents) -> str:
 def _write_files(run, paths, *, handle, version) -> dict:
     """Writes the four files of a version, and returns its manifest."""
     directory = run["directory"]
-    environment = without_folders(_read_json(directory / ENVIRONMENT_FILE))
+    environment = without_folders(read_document(directory, ENVIRONMENT_FILE))
     known = learnt_from(run["recipe"], environment)
     page = card.render(
         run["model"],
@@ -231,7 +229,3 @@ def _checked(model, path, image_size) -> dict:
             "was written."
         )
     return check.timing(module, image)
-
-
-def _read_json(path) -> dict:
-    return json.loads(path.read_text()) if path.is_file() else {}

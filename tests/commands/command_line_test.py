@@ -21,7 +21,7 @@ MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("fly",), "must be one of list, predict, demo, train"),
+        (("fly",), "must be one of list, show, predict, demo"),
         (("train",), "error: Flag --module is needed"),
         (("train", "--module=tiny_unet/none"), "must be tiny_unet/dagm2007/ and class_1"),
         (("train", "--module=x", "--epochs=many"), "must be int"),

@@ -30,6 +30,7 @@ def calibrate(options) -> Iterator[str]:
     source = required(options, "source")
     output_dir = results_folder(required(options, "output_dir"))
     _check_source(options)
+    from builders import run_files
     from builders.atomic import write_json
     from zoo.evaluation import evaluate_run
     from zoo.saved_maps import evaluate as measure_maps
@@ -47,7 +48,7 @@ def calibrate(options) -> Iterator[str]:
             **rules,
         )
     output_dir.mkdir(parents=True, exist_ok=True)
-    write_json(output_dir / "calibration.json", calibration)
+    write_json(output_dir / run_files.CALIBRATION_FILE, calibration)
     yield json.dumps(calibration, indent=2)
     yield f"next  python -m zoo evaluate --calibration={output_dir / 'calibration.json'} ..."
 

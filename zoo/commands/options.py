@@ -41,8 +41,10 @@ def results_folder(path) -> pathlib.Path:
     Raises:
       ValueError: it is a run directory, whose own results would be lost.
     """
+    from builders import run_files  # brings Keras, which takes seconds
+
     folder = pathlib.Path(path)
-    if (folder / "recipe.json").exists():
+    if (folder / run_files.RECIPE_FILE).exists():
         raise ValueError(
             f"Flag --output_dir must not be a run directory, whose results stay as they are. "
             f"Received: {path}"

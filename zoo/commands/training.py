@@ -35,6 +35,7 @@ def train(options) -> Iterator[str]:
     if not handles:
         get_recipe(pattern)  # raises, and lists the valid ones
     recipes = [get_recipe(handle, options.recipe, **recipe_changes(options)) for handle in handles]
+    from builders import run_files
     from zoo.report import verdict
     from zoo.training.train import train as train_recipe
 
@@ -59,7 +60,7 @@ def train(options) -> Iterator[str]:
             failures.append(recipe.module)
             continue
         yield f"run     {run}"
-        yield verdict.table(json.loads((run / "metrics.json").read_text()))
+        yield verdict.table(run_files.read_document(run, run_files.METRICS_FILE))
         yield f"report  {run / 'report.html'}"
     if failures:
         raise ValueError(f"These modules failed, see above: {', '.join(failures)}")

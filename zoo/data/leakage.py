@@ -11,10 +11,9 @@ import json
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from builders import run_dir
+from builders import run_dir, run_files
 from zoo.recipes.recipe import Recipe
 
-KNOWN_IMAGES_FILE = "known_images.json"
 # Names of splits that hold test images; "all" joins every split of a data set.
 _TEST_SPLITS = ("test", "all")
 
@@ -32,7 +31,7 @@ def training_hashes(builder, recipe: Recipe) -> list[str] | None:
 
 def read_hashes(directory) -> frozenset[str] | None:
     """Reads the hashes that a run directory keeps; None where it keeps none."""
-    file = pathlib.Path(directory, KNOWN_IMAGES_FILE)
+    file = pathlib.Path(directory, run_files.KNOWN_IMAGES_FILE)
     return frozenset(json.loads(file.read_text())) if file.is_file() else None
 
 
@@ -156,7 +155,7 @@ def refuse_leaking_start(recipe: Recipe, builder) -> None:
     """
     directory, descendant = recipe.start_from, None
     while directory is not None:
-        file = pathlib.Path(directory) / run_dir.RECIPE_FILE
+        file = pathlib.Path(directory) / run_files.RECIPE_FILE
         if not file.is_file() and descendant is not None:
             _refuse_seen_data(descendant, directory, builder)
             return

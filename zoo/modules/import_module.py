@@ -4,14 +4,13 @@ import json
 import pathlib
 import shutil
 
-from builders import run_dir
+from builders import run_dir, run_files
 from builders.atomic import replacing, write_json
 from builders.handles import check_handle
 from zoo import hardware
-from zoo.data.leakage import KNOWN_IMAGES_FILE
 from zoo.modules.find import find_module, manifest_of
 
-_DOCUMENTS = ("calibration.json", "metrics.json", KNOWN_IMAGES_FILE)
+_DOCUMENTS = (run_files.CALIBRATION_FILE, run_files.METRICS_FILE, run_files.KNOWN_IMAGES_FILE)
 
 
 def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pathlib.Path:
@@ -33,11 +32,11 @@ def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pat
     """
     folder = find_module(source, modules_dir)
     assets = folder / "assets"
-    if not (assets / run_dir.RECIPE_FILE).is_file():
+    if not (assets / run_files.RECIPE_FILE).is_file():
         raise ValueError(
             f"{source} must be a module that `python -m export convert` wrote: it has no recipe."
         )
-    recipe = json.loads((assets / run_dir.RECIPE_FILE).read_text())
+    recipe = json.loads((assets / run_files.RECIPE_FILE).read_text())
     run = pathlib.Path(runs_dir) / check_handle(recipe["module"]) / "module_import"
     if run.exists():
         raise ValueError(f"{run} exists. Move it away to import again.")
@@ -50,7 +49,7 @@ def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pat
         for name in _DOCUMENTS:
             if (assets / name).is_file():
                 shutil.copyfile(assets / name, directory / name)
-        write_json(directory / run_dir.ENVIRONMENT_FILE, _environment(folder, recipe))
+        write_json(directory / run_files.ENVIRONMENT_FILE, _environment(folder, recipe))
     return run
 
 

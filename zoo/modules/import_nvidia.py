@@ -7,7 +7,7 @@ included). Kernels are HWIO in both, so every array is copied as it is.
 import pathlib
 
 import builders
-from builders import run_dir
+from builders import run_dir, run_files
 from builders.atomic import replacing, write_json
 from zoo import hardware
 from zoo.recipes import get_recipe
@@ -84,7 +84,7 @@ def import_checkpoint(checkpoint: str, *, module: str, runs_dir) -> pathlib.Path
         directory.mkdir()
         run_dir.save_model(model, values, directory)
         write_json(
-            directory / run_dir.ENVIRONMENT_FILE,
+            directory / run_files.ENVIRONMENT_FILE,
             {**hardware.describe(), "imported_from": pathlib.Path(checkpoint).name},
         )
     return run

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from builders import run_dir, runtimes
+from builders import run_dir, run_files, runtimes
 from builders.inference import for_inference
 from builders.predictions import defect_probability, predictions
 from zoo.data import leakage
@@ -121,11 +121,10 @@ def load_predictor(source: str, modules_dir="modules") -> Predictor:
     directory = pathlib.Path(source)
     if directory.suffix in runtimes.RUNTIMES and directory.is_file():
         return _from_file(directory)
-    if (directory / run_dir.WEIGHTS_FILE).is_file():
+    if (directory / run_files.WEIGHTS_FILE).is_file():
         model, recipe = run_dir.load_model(directory)
-        calibration = directory / "calibration.json"
         found = from_model(
-            model, recipe, json.loads(calibration.read_text()) if calibration.is_file() else {}
+            model, recipe, run_files.read_document(directory, run_files.CALIBRATION_FILE)
         )
         return found._replace(
             known_images=leakage.read_hashes(directory),

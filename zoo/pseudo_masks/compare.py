@@ -1,12 +1,11 @@
 """A teacher and its students on one test set, whose truth nobody has seen."""
 
 import json
-import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from builders import run_dir
+from builders import run_dir, run_files
 from tfds_datasets.image_mask_folder import manifest
 from zoo.evaluation import evaluate_run
 from zoo.prediction.predictor import Predictor, index_mask
@@ -114,8 +113,7 @@ def _run(directory, teacher) -> dict:
     """What a run directory says of its model."""
     model, recipe = run_dir.load_model(directory)
     started = recipe.get("start_from") is not None
-    environment = pathlib.Path(directory, run_dir.ENVIRONMENT_FILE)
-    masks = json.loads(environment.read_text()).get("masks", [])
+    masks = run_files.read_document(directory, run_files.ENVIRONMENT_FILE).get("masks", [])
     return {
         "module": recipe["module"],
         "recipe": recipe["name"],

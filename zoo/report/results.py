@@ -1,10 +1,8 @@
 """Writes what was measured beside a run, or into a folder of its own."""
 
-import csv
-import json
 import pathlib
 
-from builders import run_dir
+from builders import run_files
 from builders.atomic import write_json
 from zoo.evaluation.evaluate import Evaluation
 from zoo.report import write_report
@@ -24,27 +22,17 @@ def write_results(directory, evaluation: Evaluation, *, run=None, **known) -> No
     directory = pathlib.Path(directory)
     # Speed belongs to the machine, not to the weights: equal runs have equal metrics.
     kept = {key: value for key, value in evaluation.metrics.items() if key not in _SPEED}
-    write_json(directory / "metrics.json", kept)
+    write_json(directory / run_files.METRICS_FILE, kept)
     write_report(directory / "report.html", **{**_record(run), **known}, **evaluation._asdict())
 
 
 def _record(run) -> dict:
     """What a run directory tells a report; empty values where there is none."""
-
-    def read(name):
-        file = pathlib.Path(run or ".", name)
-        return json.loads(file.read_text()) if run is not None and file.is_file() else {}
-
-    history = []
-    if run is not None and (file := pathlib.Path(run, "history.csv")).is_file():
-        with open(file, newline="") as stream:
-            history = [
-                {key: float(value) if value else None for key, value in row.items()}
-                for row in csv.DictReader(stream)
-            ]
+    if run is None:
+        return {"recipe": {}, "calibration": {}, "environment": {}, "history": []}
     return {
-        "recipe": read(run_dir.RECIPE_FILE),
-        "calibration": read("calibration.json"),
-        "environment": read(run_dir.ENVIRONMENT_FILE),
-        "history": history,
+        "recipe": run_files.read_document(run, run_files.RECIPE_FILE),
+        "calibration": run_files.read_document(run, run_files.CALIBRATION_FILE),
+        "environment": run_files.read_document(run, run_files.ENVIRONMENT_FILE),
+        "history": run_files.read_history(run),
     }

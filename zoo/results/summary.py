@@ -1,10 +1,10 @@
 """Mean and spread over runs that differ in the seed alone."""
 
-import csv
 import json
 import pathlib
 import statistics
 
+from builders import run_files
 from builders.atomic import write_json
 from builders.run_dir import without_folders
 from zoo.recipes.recipe import Recipe
@@ -175,18 +175,19 @@ def _read_summary(path) -> dict:
 
 
 def _read_run(directory) -> dict:
-    missing = [name for name in ("recipe.json", "metrics.json") if not (directory / name).is_file()]
+    needed = (run_files.RECIPE_FILE, run_files.METRICS_FILE)
+    missing = [name for name in needed if not (directory / name).is_file()]
     if missing:
         raise ValueError(f"{directory} must be a finished run; {missing[0]} is missing.")
-    history = []
-    if (directory / "history.csv").is_file():  # what was trained by steps has one
-        with open(directory / "history.csv", newline="") as stream:
-            history = [
-                {key: round(float(row[key]), 4) for key in WATCHED if key in row}
-                for row in csv.DictReader(stream)
-            ]
-    documents = ("recipe", "metrics", "environment")
-    run = {name: json.loads((directory / f"{name}.json").read_text()) for name in documents}
+    history = [
+        {key: round(row[key], 4) for key in WATCHED if key in row}
+        for row in run_files.read_history(directory)
+    ]
+    run = {
+        "recipe": run_files.read_document(directory, run_files.RECIPE_FILE),
+        "metrics": run_files.read_document(directory, run_files.METRICS_FILE),
+        "environment": run_files.read_document(directory, run_files.ENVIRONMENT_FILE),
+    }
     if unknown := [name for name in FIGURES if name not in run["metrics"]]:
         raise ValueError(
             f"{directory / 'metrics.json'} was measured before there was {', '.join(unknown)}: "

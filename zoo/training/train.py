@@ -11,7 +11,7 @@ import keras
 from absl import logging
 
 import builders
-from builders import run_dir
+from builders import run_dir, run_files
 from builders.atomic import replacing, write_json
 from zoo import hardware
 from zoo.data import datasets, input_pipeline, leakage
@@ -91,7 +91,7 @@ def train(
     # What is missing shall be found now rather than after hours of training.
     recipe_checks.check_data(recipe, builder)
     leakage.refuse_leaking_start(recipe, builder)
-    if list(partial.glob("backup/epoch_*")) or (partial / run_dir.WEIGHTS_FILE).is_file():
+    if list(partial.glob("backup/epoch_*")) or (partial / run_files.WEIGHTS_FILE).is_file():
         if not resume:
             raise ValueError(
                 f"{partial} holds an unfinished run. Go on with it by --resume, or choose another "
@@ -99,11 +99,11 @@ def train(
             )
         _check_same(partial, recipe, known)
     partial.mkdir(parents=True, exist_ok=True)
-    write_json(partial / run_dir.RECIPE_FILE, recipe.to_dict())
+    write_json(partial / run_files.RECIPE_FILE, recipe.to_dict())
     if known is not None:
-        write_json(partial / leakage.KNOWN_IMAGES_FILE, known)
+        write_json(partial / run_files.KNOWN_IMAGES_FILE, known)
 
-    if not (partial / run_dir.WEIGHTS_FILE).is_file():
+    if not (partial / run_files.WEIGHTS_FILE).is_file():
         _fit(recipe, builder, partial, tensorboard=tensorboard, measure_every=measure_every)
     _measure(recipe, builder, partial)
     os.rename(partial, run)
@@ -125,7 +125,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     else:
         options = {"tensorboard": tensorboard, "measure_every": measure_every}
         model, history, facts = _fit_by_gradients(recipe, builder, partial, **options)
-        _write_history(partial / "history.csv", history)
+        _write_history(partial / run_files.HISTORY_FILE, history)
     environment = {
         **hardware.describe(),
         "training_steps": len(history) * recipe.steps_per_epoch,
@@ -134,7 +134,7 @@ def _fit(recipe, builder, partial, *, tensorboard, measure_every):
     }
     if masks := datasets.mask_sources(builder, recipe.train_split):
         environment["masks"] = masks
-    write_json(partial / run_dir.ENVIRONMENT_FILE, environment)
+    write_json(partial / run_files.ENVIRONMENT_FILE, environment)
     run_dir.save_model(model, recipe.to_dict(), partial)
 
 
@@ -231,7 +231,7 @@ def _measure(recipe, builder, partial):
     search = outliers.OutlierSearch() if recipe.builder in ONE_CLASS_BUILDERS else None
     watch = search and functools.partial(search.add, role=outliers.VALIDATION)
     calibration = evaluate_run.calibrate_predictor(uncalibrated, builder, watch=watch)
-    write_json(partial / "calibration.json", calibration)
+    write_json(partial / run_files.CALIBRATION_FILE, calibration)
     calibrated = uncalibrated._replace(calibration=calibration)
     evaluation = evaluate_run.measure_predictor(calibrated, builder)
     if search:
@@ -243,7 +243,7 @@ def _measure(recipe, builder, partial):
 
 def _check_same(directory, recipe, known):
     """Raises where a directory holds the run of another recipe or of other images."""
-    file = directory / run_dir.RECIPE_FILE
+    file = directory / run_files.RECIPE_FILE
     if not file.is_file():
         return
     before, now = json.loads(file.read_text()), recipe.to_dict()

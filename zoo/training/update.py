@@ -4,7 +4,6 @@ The run stays as it is; what it becomes lies beside it. Of the new images those 
 folds, by a hash of their pixels, help to choose the thresholds; the others extend the memory.
 """
 
-import json
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ import numpy as np
 from absl import logging
 
 import builders
-from builders import run_dir
+from builders import run_dir, run_files
 from builders.atomic import write_json
 from builders.patch_core import BANK_SIZE, bank_of
 from tfds_datasets.features import GOOD
@@ -64,7 +63,7 @@ def update(
     new_run = run.with_name(run_name or f"{run.name}_updated")
     before = predictor.load_predictor(str(run))
     recipe = Recipe.from_dict(before.recipe)
-    if recipe.builder not in MEMORY_BANK_BUILDERS or not (run / run_dir.WEIGHTS_FILE).is_file():
+    if recipe.builder not in MEMORY_BANK_BUILDERS or not (run / run_files.WEIGHTS_FILE).is_file():
         raise ValueError(
             f"Argument `run` must be a run directory of {', '.join(MEMORY_BANK_BUILDERS)}: other "
             f"models are trained again with more images. Received: {run}"
@@ -85,11 +84,11 @@ def update(
     recipe = Recipe.from_dict({**recipe.to_dict(), "builder_args": arguments})
     partial.mkdir()
     run_dir.save_model(model, recipe.to_dict(), partial)
-    write_json(partial / leakage.KNOWN_IMAGES_FILE, sorted({*known, *new}))
-    write_json(partial / run_dir.ENVIRONMENT_FILE, _environment(run, len(added), before.channels))
+    write_json(partial / run_files.KNOWN_IMAGES_FILE, sorted({*known, *new}))
+    write_json(partial / run_files.ENVIRONMENT_FILE, _environment(run, len(added), before.channels))
     after = predictor.load_predictor(str(partial))
     calibration = evaluate_run.calibrate_predictor(after, builder, more=_scored(after, kept))
-    write_json(partial / "calibration.json", calibration)
+    write_json(partial / run_files.CALIBRATION_FILE, calibration)
     after = after._replace(calibration=calibration)
     evaluation = evaluate_run.measure_predictor(after, builder)
     document = _document(run, before, after, evaluation.metrics, new, kept)
@@ -171,7 +170,7 @@ def _extended(run, recipe, images):
 
 def _environment(run, num_added, channels) -> dict:
     """That of the old run, which also learnt from images of the user's own."""
-    environment = json.loads((run / run_dir.ENVIRONMENT_FILE).read_text())
+    environment = run_files.read_document(run, run_files.ENVIRONMENT_FILE)
     own = f"image_mask_folder/{'grey' if channels == 1 else 'rgb'}"
     return {
         **environment,
@@ -195,7 +194,7 @@ def _scored(model, images: dict[str, np.ndarray]) -> Iterator[samples.Sample]:
 
 
 def _document(run, before, after, metrics, new, kept) -> dict:
-    old = json.loads((run / "metrics.json").read_text())
+    old = run_files.read_document(run, run_files.METRICS_FILE)
 
     def facts(model, measured, images):
         scores = [sample.score for sample in _scored(model, images)]
