@@ -5,7 +5,7 @@ import pytest
 
 from zoo.data.leakage import refuse_test_split
 from zoo.evaluation.calibration import calibrate
-from zoo.evaluation.samples import Sample
+from zoo.evaluation.samples import ScoredImage
 
 TRAIN = {"split": "train", "test_split": "test"}
 
@@ -17,7 +17,7 @@ def known_samples():
     masks[2, 1:3], masks[2, 3] = 2, 255
     maps[2, 3] = 0.9  # ignored
     return [
-        Sample(
+        ScoredImage(
             file_name=f"{index}.png",
             label=label,
             image=None,

@@ -9,7 +9,7 @@ from tiny_run import RECIPE
 
 from zoo.evaluation.calibration import calibrate
 from zoo.evaluation.evaluate import evaluate
-from zoo.evaluation.samples import ANY_DEFECT, Sample, predicted_samples
+from zoo.evaluation.samples import ANY_DEFECT, ScoredImage, predicted_samples
 from zoo.metrics import anomaly
 from zoo.metrics.regions import Region
 from zoo.prediction.predictor import Predictor, peak
@@ -49,7 +49,7 @@ def sample(name, label, **changes):
     if label != "good":
         mask[1:3] = 1
     fields = {"image": None, "mask": mask, "anomaly_map": anomaly_map, "score": 0.8}
-    return Sample(file_name=name, label=label, **{**fields, **changes})
+    return ScoredImage(file_name=name, label=label, **{**fields, **changes})
 
 
 def test_by_hand():

@@ -15,7 +15,7 @@ from zoo.metrics.labels import BalancedAccuracy, label_scores
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes import RECIPES, get_recipe
 from zoo.training import optimizers
-from zoo.training.callbacks import Backup
+from zoo.training.backup import Backup
 from zoo.training.train import train
 
 LOGITS = np.array([[2.0, 0.0], [0.0, 0.0], [1.0, 3.0]], np.float32)

@@ -20,10 +20,10 @@ def test_types_are_those_of_the_measured_data(tmp_path):
     calibration = {"threshold": 0.5, "score_threshold": 0.5}
     any_defect = recipes.get_recipe("unet/image_mask_folder/grey").to_dict()
     known = {**any_defect, "class_names": ["good", "defect"]}
-    evaluation = evaluate_run.measure_predictor(Predictor(bright, known, calibration), builder)
+    evaluation = evaluate_run.evaluate_on_dataset(Predictor(bright, known, calibration), builder)
     assert {row["label"] for row in evaluation.metrics["per_image"]} == {"good", "spot"}
     recipe = recipes.get_recipe("unet/neu_seg/strip").to_dict()
     names = ["good", "inclusion", "patches", "scratches"]
     of_types = Predictor(bright, {**recipe, "class_names": names}, calibration)
     with pytest.raises(ValueError, match=r"tells good, inclusion, .* apart, and .* has good, spot"):
-        evaluate_run.measure_predictor(of_types, builder)
+        evaluate_run.evaluate_on_dataset(of_types, builder)

@@ -7,13 +7,13 @@ from PIL import Image
 
 from zoo.evaluation import outliers
 from zoo.evaluation.outliers import OutlierSearch, modified_z_scores
-from zoo.evaluation.samples import Sample
+from zoo.evaluation.samples import ScoredImage
 
 
 def make_sample(score, label="good", size=(8, 6)):
     scores = np.full(size, score / 2, np.float32)
     scores[2, 3] = score
-    return Sample(
+    return ScoredImage(
         file_name=f"{label}_{score}.png",
         label=label,
         image=np.full((*size, 1), 90, np.uint8),

@@ -250,8 +250,8 @@ def test_nobody_is_measured_against_a_teachers_masks(written, tmp_path):
     run = predictor.load_predictor(student(tmp_path / "runs", seed=0, masks=["pseudo"]))
     for split in ("train", "train+test", "train[:50%]", "all"):
         with pytest.raises(ValueError, match="agreement"):
-            evaluate_run.measure_predictor(run, builder, split)
-    assert evaluate_run.measure_predictor(run, builder).metrics["images"] == 15
+            evaluate_run.evaluate_on_dataset(run, builder, split)
+    assert evaluate_run.evaluate_on_dataset(run, builder).metrics["images"] == 15
     calibration = evaluate_run.calibrate_predictor(
         run._replace(recipe={**run.recipe, "validation_folds": [0]}), builder
     )

@@ -19,7 +19,7 @@ from zoo.recipes.recipe import parse_field
 from zoo.synthetic_anomalies import batches as anomaly_pipeline
 from zoo.synthetic_anomalies.textures import Textures
 from zoo.training import tasks
-from zoo.training.callbacks import Backup
+from zoo.training.backup import Backup
 from zoo.training.train import run_path, train
 
 GOOD = anomaly_pipeline.GoodImages(

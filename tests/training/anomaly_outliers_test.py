@@ -73,7 +73,7 @@ def test_nothing_is_named_without_a_blot(blotted, data_dir):
     builder = datasets.prepare_dataset(RECIPE.dataset, data_dir=data_dir)
     search = outliers.OutlierSearch()
     evaluate_run.calibrate_predictor(
-        predictor, builder, watch=lambda sample: search.add(sample, outliers.VALIDATION)
+        predictor, builder, on_sample=lambda sample: search.add(sample, outliers.VALIDATION)
     )
     evaluation = evaluate_run.with_outliers(
         Evaluation({}, [], {}), search, predictor, builder, RECIPE.training_folds

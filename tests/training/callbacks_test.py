@@ -2,7 +2,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from zoo.training.callbacks import Backup, EpochPictures, MeasureAnomaly
+from zoo.training.backup import Backup
+from zoo.training.callbacks import EpochPictures, MeasureAnomaly
 from zoo.visualization import pictures
 
 

@@ -11,7 +11,7 @@ from builders import run_dir
 from zoo.data import datasets
 from zoo.feature_learning import cache, supervision
 from zoo.recipes import get_recipe
-from zoo.training.callbacks import Backup
+from zoo.training.backup import Backup
 from zoo.training.train import train
 
 MODULE = "super_simple_net/dagm_synthetic/class_1_small"

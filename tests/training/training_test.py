@@ -105,7 +105,7 @@ def test_one_split_can_hold_training_and_test_folds(data_dir, tmp_path):
     assert metrics["split"] == "train, folds 7, 8" and metrics["seen"] is False
     assert metrics["images"] == pytest.approx(120 * 2 / 10, abs=4)
     builder = datasets.prepare_dataset(recipe.dataset, data_dir=data_dir)
-    whole = evaluate_run.measure_predictor(load_predictor(str(run)), builder, "train")
+    whole = evaluate_run.evaluate_on_dataset(load_predictor(str(run)), builder, "train")
     assert whole.metrics["seen"] is True and whole.metrics["images"] == 120
 
 

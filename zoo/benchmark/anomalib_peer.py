@@ -10,7 +10,7 @@ In an environment of its own:
 images, relative to its own folder: {"train": [...], "test": [{"image": ..., "mask": ...}]}, with
 null for the mask of a good image. Of each method it writes a map for each test image,
 `<method>/<folder of the image>/<its name>.npy`, and figures and scores to `<method>.json`;
-`zoo.benchmark.judge_peer` measures these, in the environment of the zoo. Nothing is downloaded.
+`zoo.benchmark.measure_peer` measures these, in the environment of the zoo. Nothing is downloaded.
 
 Embeddings, coreset, Gaussians, scores, enlarging and blurring of maps are anomalib's. Other than
 by its defaults, the backbone and its layers are those of ours, with TensorFlow's padding, in

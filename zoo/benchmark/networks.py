@@ -118,7 +118,7 @@ def _keras_steps(recipe, policy, image, mask):
     learner = objectives.learner(model, outputs)
     learner.compile(
         "adam",
-        objectives.of_outputs(recipe, outputs)["loss"],
+        objectives.compile_arguments(recipe, outputs)["loss"],
         jit_compile=hardware.resolve_xla(recipe.xla),
     )
     targets = {"mask_logits": mask, "label_logits": np.ones(len(image), np.int64)}

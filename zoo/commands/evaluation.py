@@ -79,7 +79,7 @@ def evaluate(options) -> Iterator[str]:
     else:
         predictor = predictor_of(options, source, calibration=calibration_of(options))
         known = {"recipe": predictor.recipe, "calibration": predictor.calibration}
-        evaluation = evaluate_run.measure_predictor(
+        evaluation = evaluate_run.evaluate_on_dataset(
             predictor,
             dataset_of(options, predictor),
             options.split,

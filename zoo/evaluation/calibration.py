@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.data import leakage
 from zoo.evaluation.one_standard_error import LOGIT_THRESHOLDS
-from zoo.evaluation.samples import Sample, has_mask, is_defective
+from zoo.evaluation.samples import ScoredImage, has_mask, is_defective
 from zoo.evaluation.thresholds import image_threshold, pixel_threshold, require_probabilities
 from zoo.metrics import decisions, segmentation
 from zoo.metrics.score_histogram import ScoreHistogram
@@ -18,7 +18,7 @@ EVEN = 0.5  # the probability at which a defect is as likely as none
 
 
 def calibrate(
-    samples: Iterable[Sample],
+    samples: Iterable[ScoredImage],
     *,
     split: str,
     test_split: str,

@@ -10,7 +10,7 @@ import numpy as np
 from tfds_datasets.features import GOOD
 from zoo.evaluation import tables
 from zoo.evaluation.one_standard_error import LOGIT_THRESHOLDS
-from zoo.evaluation.samples import ANY_DEFECT, Sample, has_mask, is_defective
+from zoo.evaluation.samples import ANY_DEFECT, ScoredImage, has_mask, is_defective
 from zoo.metrics import segmentation
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.boundary import boundary_f1
@@ -42,7 +42,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    samples: Iterable[Sample],
+    samples: Iterable[ScoredImage],
     *,
     calibration: dict | None = None,
     thresholds: Sequence[float] | None = None,
@@ -124,7 +124,7 @@ class _Measurement:
         self.rows: list[dict] = []
         self.image_shape = (0, 0, 0)
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: ScoredImage) -> None:
         defective, mask = is_defective(sample), sample.mask
         masked = defective and has_mask(sample)
         self.masked += masked
@@ -178,7 +178,7 @@ class _Measurement:
             counts=counts,
         )
 
-    def _add_label(self, sample: Sample, rejected: bool) -> None:
+    def _add_label(self, sample: ScoredImage, rejected: bool) -> None:
         """Counts a decision, of good and defect where the model does not tell types apart."""
         any_defect = sample.defect_type == ANY_DEFECT
         if any_defect:

@@ -20,8 +20,8 @@ def calibrate_predictor(
     split: str | None = None,
     pixel_rule: str | None = None,
     image_rule: str | None = None,
-    watch: Callable[[samples.Sample], None] | None = None,
-    more: Iterable[samples.Sample] = (),
+    on_sample: Callable[[samples.ScoredImage], None] | None = None,
+    more: Iterable[samples.ScoredImage] = (),
 ) -> dict:
     """Chooses the thresholds of a predictor; see `calibration.calibrate`.
 
@@ -30,7 +30,7 @@ def calibrate_predictor(
       builder: a built data set.
       split: None takes the recipe's validation folds.
       pixel_rule: None takes the recipe's, as with `image_rule`.
-      watch: is shown every image once it is scored.
+      on_sample: is called with every image once it is scored.
       more: further scored images, which the weights do not know either.
 
     Raises:
@@ -44,7 +44,7 @@ def calibrate_predictor(
     batches = _batches(recipe, builder, split, folds)
     scored = itertools.chain(samples.predicted_samples(predictor, batches), more)
     found = calibration.calibrate(
-        scored if watch is None else _watched(scored, watch),
+        scored if on_sample is None else _shown_to(on_sample, scored),
         split=split,
         test_split=recipe.test_split,
         folds=folds,
@@ -79,7 +79,7 @@ def calibrate_predictor(
     return found
 
 
-def measure_predictor(
+def evaluate_on_dataset(
     predictor: Predictor,
     builder,
     split: str | None = None,
@@ -193,9 +193,9 @@ def _naming(predictor: Predictor, builder) -> Predictor:
     return predictor._replace(recipe={**predictor.recipe, "class_names": names})
 
 
-def _watched(scored, watch):
+def _shown_to(on_sample, scored):
     for sample in scored:
-        watch(sample)
+        on_sample(sample)
         yield sample
 
 

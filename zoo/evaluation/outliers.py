@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 
-from zoo.evaluation.samples import Sample, is_defective
+from zoo.evaluation.samples import ScoredImage, is_defective
 from zoo.visualization import pictures
 
 LIMIT = 3.5  # modified z-score above which an image is an outlier
@@ -27,7 +27,7 @@ class OutlierSearch:
         self._heap = []
         self._order = itertools.count(0, -1)
 
-    def add(self, sample: Sample, role: str) -> None:
+    def add(self, sample: ScoredImage, role: str) -> None:
         """Takes a scored image in; defective ones are passed over.
 
         Args:

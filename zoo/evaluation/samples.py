@@ -14,7 +14,7 @@ from zoo.prediction.predictor import Predictor, defect_type, index_mask
 ANY_DEFECT = "*"  # no type has this name, while one may well be called "defect"
 
 
-class Sample(NamedTuple):
+class ScoredImage(NamedTuple):
     """An image with its truth and what was predicted.
 
     Attributes:
@@ -48,7 +48,7 @@ class Sample(NamedTuple):
     regions: list[Region] | None = None
 
 
-def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator[Sample]:
+def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator[ScoredImage]:
     """Asks a model.
 
     Args:
@@ -65,7 +65,7 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
             marked = index_mask(outputs["mask"][index], predictor.threshold)
             label = predictor.class_names[int(batch["label"][index])]
             types = marked if outputs["mask"].shape[-1] > 1 else None
-            yield Sample(
+            yield ScoredImage(
                 file_name=name.decode() if isinstance(name, bytes) else str(name),
                 label=label,
                 image=batch["image"][index],
@@ -79,12 +79,12 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
             )
 
 
-def is_defective(sample: Sample) -> bool:
+def is_defective(sample: ScoredImage) -> bool:
     """Whether the image is labelled with a defect."""
     return sample.label != GOOD
 
 
-def has_mask(sample: Sample) -> bool:
+def has_mask(sample: ScoredImage) -> bool:
     """Whether the mask shows a defect: of one that only a folder names, all is to be ignored."""
     return bool(is_defect(sample.mask).any())
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from builders.predictions import defect_probability
 from tfds_datasets.images import decode_image
-from zoo.prediction.files import judge, overlay_of
+from zoo.prediction.files import classify, overlay_of
 from zoo.prediction.predictor import Predictor
 from zoo.visualization import pictures
 
@@ -44,11 +44,11 @@ def draw(answer: Answer, threshold: float, score_threshold: float) -> tuple[np.n
 
     Returns:
       The overlay with its legend, uint8 [H, W, 3]; and the figures of
-      `zoo.prediction.files.judge`, which are of all pixels, however small the picture.
+      `zoo.prediction.files.classify`, which are of all pixels, however small the picture.
     """
     thresholds = {"threshold": threshold, "score_threshold": score_threshold}
     predictor = answer.predictor._replace(calibration=thresholds)
-    mask, row = judge(predictor, answer.outputs, 0)
+    mask, row = classify(predictor, answer.outputs, 0)
     mask = pictures.block_maximum(mask, answer.image.shape[:2])
     return overlay_of(answer.image, mask, row, predictor.class_names), row
 

@@ -67,7 +67,7 @@ def bounding_box(mask: np.ndarray) -> list[float] | None:
     return [float(rows[0] / height), float(columns[0] / width), *map(float, ends)]
 
 
-def judge(predictor, outputs: dict, index: int) -> tuple[np.ndarray, dict]:
+def classify(predictor, outputs: dict, index: int) -> tuple[np.ndarray, dict]:
     """Judges one image by the thresholds of a predictor.
 
     Args:
@@ -100,7 +100,7 @@ def overlay_of(image: np.ndarray, mask: np.ndarray, row: dict, class_names) -> n
     Args:
       image: uint8 [H, W, C], C 1 or 3.
       mask: index mask uint8 [H, W].
-      row: of the image, from `judge`.
+      row: of the image, from `classify`.
       class_names: good first.
 
     Returns:
@@ -157,7 +157,7 @@ def _read(file: pathlib.Path, channels: int):
 
 
 def _write_result(predictor, item: image_files.Input, image, outputs, index, output_dir) -> dict:
-    mask, row = judge(predictor, outputs, index)
+    mask, row = classify(predictor, outputs, index)
     overlay = overlay_of(image, mask, row, predictor.class_names)
     written = [
         image_files.result_path(output_dir, item.stem, ending)

@@ -62,7 +62,7 @@ def compare(
             agreement, answer = [], _keeping(predictor, kept)
         else:
             agreement, answer = _comparing(predictor, kept)
-        evaluation = evaluate_run.measure_predictor(
+        evaluation = evaluate_run.evaluate_on_dataset(
             predictor._replace(predict=answer), builder, "test"
         )
         run = _run(directory, teacher)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfds_datasets.features import GOOD
 from tfds_datasets.images import read_image
-from zoo.evaluation.samples import Sample, judged_mask
+from zoo.evaluation.samples import ScoredImage, judged_mask
 from zoo.saved_maps import ground_truth, maps
 
 
@@ -15,7 +15,7 @@ def saved_samples(
     *,
     resize_maps: bool = False,
     ground_truth_threshold: float | None = None,
-) -> Iterator[Sample]:
+) -> Iterator[ScoredImage]:
     """Reads saved anomaly maps; the highest score of a map is the image's.
 
     Args:
@@ -42,7 +42,7 @@ def saved_samples(
                     f"{_size(mask)}. Resize the maps to the ground truth by --resize_maps."
                 )
             scores = maps.resize_map(scores, mask.shape)
-        yield Sample(
+        yield ScoredImage(
             file_name=item.name,
             label=item.label,
             image=_image(item, mask.shape),

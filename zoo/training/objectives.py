@@ -76,7 +76,7 @@ def learner(model, outputs) -> keras.Model:
     return keras.Model(model.input, {name: model.output[name] for name in outputs})
 
 
-def of_outputs(recipe, outputs) -> dict:
+def compile_arguments(recipe, outputs) -> dict:
     """What `compile` needs to know of each output that learns."""
     loss, metrics, weights = {}, {}, dict(zip(OUTPUTS, recipe.loss_weights))
     if "mask_logits" in outputs:

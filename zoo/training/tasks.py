@@ -48,7 +48,7 @@ class Task(NamedTuple):
     facts: dict
 
 
-def task_of(model: keras.Model, recipe: Recipe, builder, validation) -> Task:
+def make_task(model: keras.Model, recipe: Recipe, builder, validation) -> Task:
     """Returns the task of a model.
 
     Args:
@@ -67,7 +67,7 @@ def task_of(model: keras.Model, recipe: Recipe, builder, validation) -> Task:
     outputs = objectives.learning_outputs(model, recipe)
     return Task(
         learner=objectives.learner(model, outputs),
-        objective=objectives.of_outputs(recipe, outputs),
+        objective=objectives.compile_arguments(recipe, outputs),
         training_batches=lambda first_epoch: input_pipeline.training_batches(
             builder, recipe, first_epoch, outputs
         ),

@@ -23,6 +23,7 @@ from zoo.recipes.builder_kinds import MEMORY_BANK_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.report.results import write_results
 from zoo.training import callbacks, optimizers, recipe_checks, starting_weights, tasks
+from zoo.training.backup import Backup
 from zoo.visualization import progress
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch
@@ -151,20 +152,27 @@ def _fit_by_gradients(recipe, builder, partial, *, tensorboard, measure_every):
     precision = hardware.resolve_mixed_precision(recipe.mixed_precision)
     model = _new_model(recipe, precision)
     validation = datasets.read_folds(builder, recipe, recipe.validation_folds)
-    task = tasks.task_of(model, recipe, builder, validation)
+    task = tasks.make_task(model, recipe, builder, validation)
     learner = task.learner
     learner.compile(
         optimizer=optimizers.build(recipe, model.trainable_variables, precision),
         **task.objective,
         jit_compile=hardware.resolve_xla(recipe.xla),
     )
-    training_callbacks = _callbacks(
-        recipe, partial, model, validation, task.monitor, tensorboard=tensorboard
-    )
-    if measure_every is not None:  # first, so that all others see its figures
+    measured = []
+    if measure_every is not None:
         batches = input_pipeline.same_size_batches(validation).as_numpy_iterator
-        training_callbacks.insert(0, callbacks.MeasureAnomaly(model, batches, measure_every))
-    backup = training_callbacks[-1]
+        measured.append(callbacks.MeasureAnomaly(model, batches, measure_every))
+    stateful = _stateful_callbacks(recipe, task.monitor)
+    backup = Backup(partial / "backup", stateful, monitor=task.monitor)
+    training_callbacks = [
+        callbacks.ShortNames(),  # before all others, which see the short names
+        *measured,  # before those that may watch its figures
+        callbacks.StopAtNaN(partial / "backup"),
+        *stateful.values(),
+        *_optional_callbacks(recipe, partial, model, validation, tensorboard),
+        backup,  # behind all others, whose state it keeps
+    ]
     first_epoch = backup.restore(learner)
     if not backup.stopped and first_epoch < recipe.epochs:
         learner.fit(
@@ -189,31 +197,31 @@ def _fit_by_gradients(recipe, builder, partial, *, tensorboard, measure_every):
     return model, backup.history, facts
 
 
-def _callbacks(
-    recipe, partial, model, validation, monitor, *, tensorboard
-) -> list[keras.callbacks.Callback]:
-    """The callbacks of `fit`; `Backup` is the last one."""
+def _stateful_callbacks(recipe, monitor) -> dict[str, keras.callbacks.Callback]:
+    """The callbacks that count epochs, whose state a backup keeps under these names."""
     mode = "min" if monitor == "val_loss" else "max"
-    counting, following = {}, {"monitor": monitor, "mode": mode, "verbose": 1}
+    found, monitor_options = {}, {"monitor": monitor, "mode": mode, "verbose": 1}
     if recipe.early_stopping_patience is not None:
-        counting["early_stopping"] = keras.callbacks.EarlyStopping(
-            patience=recipe.early_stopping_patience, **following
+        found["early_stopping"] = keras.callbacks.EarlyStopping(
+            patience=recipe.early_stopping_patience, **monitor_options
         )
     if recipe.reduce_lr_patience is not None:
-        counting["reduce_lr"] = keras.callbacks.ReduceLROnPlateau(
-            patience=recipe.reduce_lr_patience, factor=recipe.reduce_lr_factor, **following
+        found["reduce_lr"] = keras.callbacks.ReduceLROnPlateau(
+            patience=recipe.reduce_lr_patience, factor=recipe.reduce_lr_factor, **monitor_options
         )
+    return found
+
+
+def _optional_callbacks(
+    recipe, partial, model, validation, tensorboard
+) -> list[keras.callbacks.Callback]:
+    found = []
+    if recipe.stop_accuracy is not None:
+        found.append(callbacks.StopAtAccuracy(recipe.stop_accuracy))
     defective = validation.filter(lambda example: example["label"] > 0).take(PICTURED_IMAGES)
     batch = next(input_pipeline.same_size_batches(defective).as_numpy_iterator(), None)
-    chosen = [
-        callbacks.ShortNames(),
-        callbacks.StopAtNaN(partial / "backup"),
-        *counting.values(),
-    ]
-    if recipe.stop_accuracy is not None:
-        chosen.append(callbacks.StopAtAccuracy(recipe.stop_accuracy))
     if batch is not None:
-        chosen.append(
+        found.append(
             callbacks.EpochPictures(partial / "epochs", model, batch["image"], batch["mask"])
         )
     if tensorboard:
@@ -221,19 +229,19 @@ def _callbacks(
             raise ValueError(
                 "--tensorboard needs TensorBoard: pip install 'defect-zoo[tensorboard]'"
             )
-        chosen.append(keras.callbacks.TensorBoard(partial / "tensorboard"))
-    return [*chosen, callbacks.Backup(partial / "backup", counting, monitor=monitor)]
+        found.append(keras.callbacks.TensorBoard(partial / "tensorboard"))
+    return found
 
 
 def _measure(recipe, builder, partial):
     """Calibrates and measures the saved weights, so that the figures are those of the files."""
     uncalibrated = predictor.load_predictor(str(partial))
     search = outliers.OutlierSearch() if recipe.builder in ONE_CLASS_BUILDERS else None
-    watch = search and functools.partial(search.add, role=outliers.VALIDATION)
-    calibration = evaluate_run.calibrate_predictor(uncalibrated, builder, watch=watch)
+    on_sample = search and functools.partial(search.add, role=outliers.VALIDATION)
+    calibration = evaluate_run.calibrate_predictor(uncalibrated, builder, on_sample=on_sample)
     write_json(partial / run_files.CALIBRATION_FILE, calibration)
     calibrated = uncalibrated._replace(calibration=calibration)
-    evaluation = evaluate_run.measure_predictor(calibrated, builder)
+    evaluation = evaluate_run.evaluate_on_dataset(calibrated, builder)
     if search:
         # A bank knows the images that it was filled from: none of them can stand out.
         folds = () if recipe.builder in MEMORY_BANK_BUILDERS else recipe.training_folds

@@ -90,7 +90,7 @@ def update(
     calibration = evaluate_run.calibrate_predictor(after, builder, more=_scored(after, kept))
     write_json(partial / run_files.CALIBRATION_FILE, calibration)
     after = after._replace(calibration=calibration)
-    evaluation = evaluate_run.measure_predictor(after, builder)
+    evaluation = evaluate_run.evaluate_on_dataset(after, builder)
     document = _document(run, before, after, evaluation.metrics, new, kept)
     write_json(partial / FILE, document)
     write_results(partial, evaluation, run=partial)
@@ -180,7 +180,7 @@ def _environment(run, num_added, channels) -> dict:
     }
 
 
-def _scored(model, images: dict[str, np.ndarray]) -> Iterator[samples.Sample]:
+def _scored(model, images: dict[str, np.ndarray]) -> Iterator[samples.ScoredImage]:
     """New good images with the answers of a model."""
     batches = (
         {

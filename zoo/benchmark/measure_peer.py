@@ -1,6 +1,6 @@
 """Measures the maps and image scores that `zoo.benchmark.anomalib_peer` left, in our environment.
 
-    python -m zoo.benchmark.judge_peer --files=files.json --output_dir=peers --size=256
+    python -m zoo.benchmark.measure_peer --files=files.json --output_dir=peers --size=256
 
 prints a line of JSON for each method: its figures, and those of its time and memory. `size` is the
 side of maps and masks alike; without it the masks keep theirs.
@@ -19,7 +19,7 @@ from zoo.saved_maps.maps import GOOD, read_map, resize_map
 FIGURES = ("image_auroc", "pixel_auroc", "pixel_ap", "au_pro@0.3", "au_pro@0.05")
 
 
-def judge(files, output_dir, size: int | None = None) -> Iterator[dict]:
+def measure_peer(files, output_dir, size: int | None = None) -> Iterator[dict]:
     """Measures every method that left its scores.
 
     Args:
@@ -75,5 +75,5 @@ def _mask(files: pathlib.Path, name: str | None, size: int | None):
 if __name__ == "__main__":
     options = dict(each.removeprefix("--").split("=", 1) for each in sys.argv[1:])
     size = int(options.pop("size")) if "size" in options else None
-    for row in judge(**options, size=size):
+    for row in measure_peer(**options, size=size):
         print(json.dumps(row))

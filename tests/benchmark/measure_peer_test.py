@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.benchmark.judge_peer import judge
+from zoo.benchmark.measure_peer import measure_peer
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def write_scores(folder, scores):
 
 @pytest.mark.parametrize("size, pixels", [(None, [16, 16]), (8, [8, 8])])
 def test_scores_of_the_method_and_of_its_map_are_told_apart(left, size, pixels):
-    (row,) = judge(left / "files.json", left / "maps", size)
+    (row,) = measure_peer(left / "files.json", left / "maps", size)
     assert row["image_auroc"] == 0 and row["image_auroc_of_map"] == 1
     assert row["pixels"] == pixels and row["milliseconds"] == 5 and "images" not in row
     assert row["pixel_auroc"] == 1 and row["pixel_ap"] == 1 and row["au_pro@0.3"] == 1
@@ -41,4 +41,4 @@ def test_scores_of_the_method_and_of_its_map_are_told_apart(left, size, pixels):
 def test_other_images_are_refused(left):
     write_scores(left, {"good/0.npy": 0.0})
     with pytest.raises(ValueError, match="must name the test images"):
-        list(judge(left / "files.json", left / "maps"))
+        list(measure_peer(left / "files.json", left / "maps"))
