@@ -13,7 +13,7 @@ from zoo.memory_bank import fill
 from zoo.memory_bank.coreset import greedy_coreset
 from zoo.prediction import predictor
 from zoo.recipes import get_recipe
-from zoo.training import tasks
+from zoo.training import recipe_checks
 from zoo.training.train import train
 
 MODULE = "patch_core/dagm_synthetic/class_1_small"
@@ -98,10 +98,10 @@ def test_cells_beyond_the_border_are_left_out():
 def test_data_without_good_images_are_refused_with_the_reason():
     recipe = get_recipe("patch_core/neu_seg/strip")
     with pytest.raises(ValueError, match=r"good images alone, and the folds .* have none"):
-        tasks.check_normal(recipe, 0)
+        recipe_checks.check_one_class(recipe, 0)
 
 
 def test_no_defects_are_painted():
     recipe = get_recipe(MODULE, foreground_dir="parts")
     with pytest.raises(ValueError, match="`foreground_dir` must be none: patch_core paints no"):
-        tasks.check_normal(recipe, 20)
+        recipe_checks.check_one_class(recipe, 20)

@@ -18,7 +18,7 @@ from zoo.recipes import get_recipe
 from zoo.recipes.recipe import parse_field
 from zoo.synthetic_anomalies import batches as anomaly_pipeline
 from zoo.synthetic_anomalies.textures import Textures
-from zoo.training import tasks
+from zoo.training import recipe_checks
 from zoo.training.backup import Backup
 from zoo.training.train import run_path, train
 
@@ -223,7 +223,7 @@ def test_no_good_image_to_learn_from(data_dir, monkeypatch):
 @pytest.mark.parametrize("num_good, share", [(6, "14 %"), (19, "5 %"), (20, None)])
 def test_few_good_validation_images_are_named(num_good, share, caplog):
     with caplog.at_level(logging.WARNING):
-        tasks.check_normal(get_recipe(MODULE, **SMALL), num_good)
+        recipe_checks.check_one_class(get_recipe(MODULE, **SMALL), num_good)
     assert ("probability of" in caplog.text) == (share is not None)
     assert share is None or f"probability of {share}" in caplog.text
 

@@ -1,0 +1,1 @@
+"""Times networks and metrics, beside those of other libraries."""

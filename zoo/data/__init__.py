@@ -1,0 +1,1 @@
+"""Reads built data sets, changes their images, and keeps test images apart."""

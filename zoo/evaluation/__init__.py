@@ -1,0 +1,1 @@
+"""Scores images, chooses thresholds, and measures what they decide."""

@@ -1,0 +1,1 @@
+"""Trains heads on the features of a frozen network."""

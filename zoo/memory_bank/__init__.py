@@ -1,0 +1,1 @@
+"""Fills the memory bank of PatchCore."""

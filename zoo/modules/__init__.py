@@ -1,0 +1,1 @@
+"""Finds, unpacks and imports modules."""

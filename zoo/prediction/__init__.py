@@ -1,0 +1,1 @@
+"""Uses models on images, of any size and from any format."""

@@ -2,7 +2,7 @@
 
 from tfds_datasets.mvtec_ad import categories as mvtec_ad
 
-# Thresholds come from the good validation images alone; see `tasks.check_normal` for few of them.
+# Good validation images alone choose the thresholds; `recipe_checks.check_one_class` warns of few.
 _GOOD_IMAGES = {
     "image_size": (256, 256),
     "augmentation": "identity",

@@ -1,0 +1,1 @@
+"""Summarises runs, and prints the tables of the results page."""

@@ -1,0 +1,1 @@
+"""Measures anomaly maps that other programs saved."""

@@ -1,7 +1,6 @@
 """What each output of a model learns: its loss, and the figure that validation watches."""
 
 import keras
-from absl import logging
 
 from zoo import losses
 from zoo.losses.label import get_label_loss
@@ -40,32 +39,6 @@ def learning_outputs(model, recipe) -> dict[str, int]:
             f"first. Received: {weights}"
         )
     return outputs
-
-
-def require_validation_labels(recipe, *, good: int, defective: int) -> None:
-    """Raises where the validation images cannot judge labels, and warns where they can in part.
-
-    Args:
-      recipe: says whether labels are learnt, and whether they alone choose the weights.
-      good: how many of the validation images are good.
-      defective: how many are not.
-
-    Raises:
-      ValueError: only labels are learnt, and balanced accuracy would be the recall of one kind.
-    """
-    if "num_labels" not in recipe.builder_args or (good and defective):
-        return
-    missing, unknown = ("defective", "missed defects") if good else ("good", "false alarms")
-    message = (
-        f"There is no {missing} image in the validation folds {recipe.validation_folds}, so "
-        f"{unknown} cannot be measured there"
-    )
-    if recipe.loss is None:
-        raise ValueError(
-            f"{message}, and the weights would be chosen without them. Choose other "
-            f"`validation_folds`, add {missing} images, or take a builder that learns masks."
-        )
-    logging.warning("%s.", message)
 
 
 def learner(model, outputs) -> keras.Model:

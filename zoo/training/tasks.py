@@ -4,28 +4,17 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import keras
-from absl import logging
 
 from builders.super_simple_net import set_statistics
 from zoo.data import input_pipeline
 from zoo.feature_learning import batches as feature_batches
 from zoo.feature_learning import cache
 from zoo.feature_learning.learner import MONITOR, FeatureLearning
-from zoo.recipes.builder_kinds import FEATURE_BUILDERS, MEMORY_BANK_BUILDERS, ONE_CLASS_BUILDERS
+from zoo.recipes.builder_kinds import FEATURE_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
-from zoo.recipes.threshold_rules import parse_rule
 from zoo.synthetic_anomalies import batches
-from zoo.synthetic_anomalies.textures import find_textures, require_readable
+from zoo.synthetic_anomalies.textures import find_textures
 from zoo.training import denoising, objectives
-
-FEW_IMAGES = 20  # good validation images; of fewer, a twentieth of false alarms is less than one
-# What says nothing to those models, and what such a field must be.
-_OF_MASKS = {
-    "loss": None,
-    "crop_size": None,
-    "defective_only": False,
-    "defective_fraction": None,
-}
 
 
 class Task(NamedTuple):
@@ -75,52 +64,6 @@ def make_task(model: keras.Model, recipe: Recipe, builder, validation) -> Task:
         monitor=objectives.monitored(outputs),
         facts={},
     )
-
-
-def check_normal(recipe: Recipe, num_good: int) -> None:
-    """Checks what a model that learns from good images alone asks of its recipe and its data.
-
-    Args:
-      recipe: what is trained; those of other builders pass.
-      num_good: how many of the validation images are good.
-
-    Raises:
-      ValueError: a field says what such a model cannot do, no image is good, no texture is
-        there, or some are broken.
-    """
-    if recipe.builder not in ONE_CLASS_BUILDERS:
-        return
-    for name, must in _OF_MASKS.items():
-        if getattr(recipe, name) != must:
-            raise ValueError(
-                f"Recipe field `{name}` must be {must} where {recipe.builder} learns from good "
-                f"images alone. Received: {getattr(recipe, name)}"
-            )
-    if recipe.builder in MEMORY_BANK_BUILDERS:
-        if recipe.foreground_dir is not None:
-            raise ValueError(
-                f"Recipe field `foreground_dir` must be none: {recipe.builder} paints no defect. "
-                f"Received: {recipe.foreground_dir}"
-            )
-    else:
-        require_readable(find_textures(recipe.textures or ()))
-    if not num_good:
-        raise ValueError(
-            f"{recipe.builder} learns from good images alone, and the folds "
-            f"{recipe.validation_folds} of {recipe.dataset} have none to choose thresholds by: add "
-            "good images, choose other `validation_folds`, or take a builder of masks or labels."
-        )
-    rule = parse_rule("image_rule", recipe.image_rule)
-    if rule.name == "false_alarms" and num_good < FEW_IMAGES:
-        exceeded = int(rule.share * num_good)
-        logging.warning(
-            "Only %d good validation images choose the image threshold, and %d of them exceed it: "
-            "a new good image may do so with a probability of %.0f %%. More of them make it surer: "
-            "add good images, or --validation_folds.",
-            num_good,
-            exceeded,
-            100 * (exceeded + 1) / (num_good + 1),
-        )
 
 
 def _good_images(model, recipe, builder):

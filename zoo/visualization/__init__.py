@@ -1,0 +1,1 @@
+"""Draws images, masks, galleries and progress."""
