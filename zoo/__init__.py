@@ -19,21 +19,21 @@ def list_modules() -> list[str]:
 
 
 def module_path(handle: str, *, modules_dir="modules") -> str:
-    """The folder of a module for `hub.load`: of an exported one, else of one that came along.
+    """The folder of a module for `hub.load`: of an exported one, else of a pretrained one.
 
     Args:
       handle: `<builder>/<dataset>/<class>`, or with `/N` one version of it.
       modules_dir: the folder that `python -m export convert` writes to.
 
     Raises:
-      ValueError: there is no such module, and the message says how to make it; or the archive that
-        came along is damaged.
+      ValueError: there is no such module, and the message says how to make it; or the archive of a
+        pretrained one is damaged.
     """
     folder = module_folder(handle, modules_dir)
     if folder is None:
         raise ValueError(
-            f"Argument `handle` must name a module in {modules_dir}, or one of those that came "
-            f"along: {', '.join(each['handle'] for each in pretrained.manifests())}. Train and "
+            f"Argument `handle` must name a module in {modules_dir}, or a pretrained one: "
+            f"{', '.join(each['handle'] for each in pretrained.manifests())}. Train and "
             f"export it: python -m zoo train --module={handle}; python -m export convert --run=... "
             f"Received: {handle!r}"
         )

@@ -28,11 +28,13 @@ flags.DEFINE_string("runs_dir", "runs", "Folder of all runs.")
 flags.DEFINE_string(
     "data_dir", "data", "Folder of built data sets; take one of its own for each archive."
 )
-flags.DEFINE_string("manual_dir", None, "Folder of your own archive or zip files.")
+flags.DEFINE_string(
+    "manual_dir", None, "Folder of your images, or of the archive as it was downloaded."
+)
 flags.DEFINE_string(
     "run_name", None, "Name of the run; default <recipe>_seed<seed>, of an update <run>_updated."
 )
-flags.DEFINE_bool("resume", False, "Go on with a run that was interrupted.")
+flags.DEFINE_bool("resume", False, "Continue a run that was interrupted.")
 flags.DEFINE_bool(
     "skip_broken_images", False, "Leave out unreadable images, naming each, instead of stopping."
 )
@@ -66,7 +68,7 @@ flags.DEFINE_bool(
     "resize_maps", False, "Resize maps of another size to their ground truth, bilinearly."
 )
 flags.DEFINE_float(
-    "ground_truth_threshold", None, "Grey levels of the ground truth above it are defects."
+    "ground_truth_threshold", None, "Grey levels of the ground truth above this are defects."
 )
 flags.DEFINE_string(
     "calibration", None, "A calibration.json whose thresholds replace those of --source."

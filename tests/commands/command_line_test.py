@@ -50,7 +50,7 @@ def test_command_line_errors_are_short(arguments, message, tmp_path):
 def test_help_of_a_command_shows_its_own_flags(tmp_path):
     result = command("predict", "--help", cwd=tmp_path)
     assert result.returncode == 0
-    assert result.stdout.startswith("  predict    masks, overlays")
+    assert result.stdout.startswith("  predict    writes a mask")
     assert "--images: Image files" in result.stdout and "--epochs" not in result.stdout
 
 

@@ -24,7 +24,7 @@ COMMANDS = Commands()
 
 @COMMANDS.add("list")
 def list_modules(options) -> Iterator[str]:
-    yield "Came along, for zoo.load; ms: an image of 512x512, or of the size it learnt, on the CPU"
+    yield "Pretrained, for zoo.load; ms: one image of 512x512, or of the training size, on the CPU"
     yield f"  {'':36} parameters    MB     ms  defect IoU  image AUROC  licence of the data"
     for each in pretrained.manifests():
         figures, megabytes = each["figures"], each["archive"]["bytes"] / 1e6

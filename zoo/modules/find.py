@@ -10,11 +10,11 @@ def find_module(source: str, modules_dir) -> pathlib.Path:
     """The folder of a module, given the folder, its URL, or its handle.
 
     Args:
-      source: a handle is one in `modules_dir`, or of a module that came along.
+      source: a handle is one in `modules_dir`, or of a pretrained module.
       modules_dir: the folder that `python -m export convert` writes to.
 
     Raises:
-      ValueError: there is no such module, or one that came along is damaged.
+      ValueError: there is no such module, or a pretrained one is damaged.
     """
     if "://" in source:
         import tensorflow_hub as hub
@@ -37,10 +37,10 @@ def module_folder(handle: str, *modules_dirs) -> pathlib.Path | None:
       handle: `<builder>/<dataset>/<class>`, or the path of a version's folder below a folder of
         modules.
       *modules_dirs: folders that `python -m export convert` writes to, searched in this order, and
-        before the modules that came along.
+        before the pretrained modules.
 
     Raises:
-      ValueError: a module that came along is damaged, or has no such version.
+      ValueError: a pretrained module is damaged, or has no such version.
     """
     folders = (_exported(handle, modules_dir) for modules_dir in modules_dirs)
     return next(filter(None, folders), None) or pretrained.unpacked(handle)
@@ -61,6 +61,6 @@ def manifest_of(folder: pathlib.Path) -> dict | None:
     beside = folder.with_name(f"{folder.name}.json")
     if beside.is_file():
         return json.loads(beside.read_text())
-    # One that came along lies in the cache, by the name of its archive's hash.
+    # A pretrained one lies in the cache, by the name of its archive's hash.
     ours = (each for each in pretrained.manifests() if each["archive"]["sha256"] == folder.name)
     return next(ours, None)

@@ -21,7 +21,7 @@ from zoo.prediction.predictor import Predictor
 
 HOST = "127.0.0.1"  # answers this machine alone
 LARGE = (1024, 1024)  # height and width; what is larger is predicted by tiles of this size
-EXAMPLE_CLASS = 1  # the surface that the modules know which come along
+EXAMPLE_CLASS = 1  # the surface of the pretrained modules
 EXAMPLES = (2, 23, 27, 0)  # numbers of test images; the last is good
 STEP = 0.01  # of the sliders; the number beside them takes any threshold
 WELCOME = "Drop an image, or choose an example."
@@ -38,7 +38,7 @@ OFFLINE_VARIABLE = "HF_HUB_OFFLINE"  # heeded when Gradio is imported, which bri
 
 
 def module_names(modules_dir, source: str | None = None) -> list[str]:
-    """The modules to choose from: `source` first, then the handles that are exported or came along.
+    """The modules to choose from: `source` first, then the exported and pretrained handles.
 
     Args:
       modules_dir: the folder that `python -m export convert` fills.

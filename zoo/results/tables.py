@@ -59,7 +59,7 @@ def page_tables(folder, manifests: list[dict]) -> dict[str, str]:
 
 
 def module_table(manifests: list[dict]) -> str:
-    """The modules that come along, with a row for each manifest."""
+    """Formats the pretrained modules, with a row for each manifest."""
     return _table(_MODULE, manifests)
 
 
