@@ -91,7 +91,7 @@ def convert() -> None:
 
 
 def _convert_to_other_format(run, stem) -> None:
-    from builders.run_dir import load_model, read_learnt_from
+    from builders.runs.run_dir import load_model, read_learnt_from
     from export import portable, publish
 
     model, recipe = load_model(run)

@@ -5,9 +5,9 @@ import pathlib
 import jinja2
 import keras
 
-from builders import run_dir
-from builders.handles import check_handle
 from builders.predictions import predictions
+from builders.runs import run_dir
+from builders.runs.handles import check_handle
 from export import licences
 
 CARDS = pathlib.Path(__file__).parent / "cards"

@@ -14,7 +14,7 @@ import shlex
 import shutil
 import tarfile
 
-from builders.atomic import replacing, write_json
+from builders.runs.atomic import replacing, write_json
 from export import licences
 from export.card import templates
 from export.versions import other_formats, published_versions, read_manifest, version_paths

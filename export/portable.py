@@ -4,7 +4,7 @@
     <modules_dir>/<handle>/<N>.<H>x<W>.<precision>.<suffix>
 
 beside the module of that version, and for each a JSON file that describes it, which comes last; see
-`builders.runtimes`. OpenVINO has a second file, `.bin`.
+`builders.runs.runtimes`. OpenVINO has a second file, `.bin`.
 """
 
 import glob
@@ -16,9 +16,9 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from builders import run_dir, runtimes
-from builders.atomic import write_json
 from builders.predictions import predictions
+from builders.runs import run_dir, runtimes
+from builders.runs.atomic import write_json
 from export import PRECISIONS, check, licences
 from export.archive import describe_file
 from export.writers import SUFFIXES, WRITERS

@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from builders.atomic import write_json
-from builders.handles import check_handle
 from builders.predictions import predictions
-from builders.run_dir import learnt_from, load_model, without_folders
-from builders.run_files import (
+from builders.runs.atomic import write_json
+from builders.runs.handles import check_handle
+from builders.runs.run_dir import learnt_from, load_model, without_folders
+from builders.runs.run_files import (
     CALIBRATION_FILE,
     ENVIRONMENT_FILE,
     KNOWN_IMAGES_FILE,

@@ -5,9 +5,9 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from builders.atomic import replacing
-from builders.inference import for_inference
 from builders.predictions import predictions
+from builders.runs.atomic import replacing
+from builders.runs.inference import for_inference
 from export.canonical import make_canonical
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

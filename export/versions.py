@@ -14,7 +14,7 @@ import json
 import pathlib
 import re
 
-from builders.handles import HANDLE, check_handle
+from builders.runs.handles import HANDLE, check_handle
 
 VERSION = r"[1-9][0-9]{0,8}"
 # What follows a version in the name of its file in another format.

@@ -96,6 +96,13 @@ def test_rooms_have_floors(path):
     assert not above
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "builders").glob("*.py")), ids=lambda path: path.stem
+)
+def test_networks_know_nothing_of_runs(path):
+    assert "builders.runs" not in path.read_text()
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_holds_one_idea(path):
     assert len(path.read_text().splitlines()) <= MOST_LINES

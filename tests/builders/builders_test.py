@@ -10,9 +10,10 @@ from keras import ops
 from small_builders import SMALL
 
 import builders
-from builders import padding, run_dir
+from builders import padding
 from builders.boxes import boxes, heat_map
 from builders.predictions import predictions
+from builders.runs import run_dir
 
 # Published counts for one channel in and out; a new builder must stand here.
 PARAMETERS = {

@@ -8,7 +8,7 @@ from keras import layers
 from learnt_weights import learnt
 
 from builders import backbones, dilated
-from builders.inference import for_inference
+from builders.runs.inference import for_inference
 
 KINDS = {"Conv2D": (4, 3), "DepthwiseConv2D": (3,)}
 

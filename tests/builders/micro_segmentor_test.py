@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras import ops
 
 import builders
-from builders import run_dir
 from builders.micro_segmentor import DefectMean
+from builders.runs import run_dir
 
 INVERTED = ("expand", "expand_norm", "depthwise", "depthwise_norm", "project", "project_norm")
 

@@ -16,7 +16,7 @@ from transfusion_answers import IMAGES, SMALL, answers
 import builders
 from builders import transfusion_network, transparency
 from builders.predictions import predictions
-from builders.run_dir import dtype_policy
+from builders.runs.run_dir import dtype_policy
 from builders.transfusion import denoiser
 
 NUM_STEPS = 20

@@ -7,9 +7,10 @@ import pytest
 from keras import ops
 
 import builders
-from builders import backbones, run_dir
+from builders import backbones
 from builders.imagenet_weights import PACKAGES
 from builders.predictions import predictions
+from builders.runs import run_dir
 
 LITE0 = next(iter(PACKAGES))
 SMALL = {"image_shape": (None, None, 3), "base_filters": 2, "encoder": "MobileNetV3Small"}

@@ -7,8 +7,9 @@ import tensorflow as tf
 from keras import ops
 
 import builders
-from builders import boxes, resizing, run_dir
+from builders import boxes, resizing
 from builders.predictions import predictions
+from builders.runs import run_dir
 
 SMALL = {"backbone": "MobileNetV3Small"}  # does for what does not depend on VGG16
 

@@ -5,7 +5,7 @@ from made_archives import build
 from made_predictors import bright
 from made_pseudo_masks import make_folder
 
-from builders.atomic import write_json
+from builders.runs.atomic import write_json
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 from zoo import recipes
 from zoo.evaluation import evaluate_run

@@ -10,9 +10,9 @@ import pytest
 from tiny_run import RECIPE, tiny_run
 
 import export
-from builders.atomic import write_json
-from builders.handles import check_handle
-from builders.run_dir import load_model
+from builders.runs.atomic import write_json
+from builders.runs.handles import check_handle
+from builders.runs.run_dir import load_model
 from export import publish as publish_module
 from export.archive import describe_file, write_archive
 from export.publish import publish

@@ -9,9 +9,10 @@ from learnt_weights import learnt
 from small_builders import SMALL, assert_answers_at_any_size, builder_arguments
 
 import builders
-from builders import dilated, run_dir
-from builders.atomic import write_json
+from builders import dilated
 from builders.predictions import predictions
+from builders.runs import run_dir
+from builders.runs.atomic import write_json
 from export.publish import publish
 from export.versions import version_paths
 from zoo.prediction.predictor import load_predictor

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from tiny_run import RECIPE, tiny_run
 
-from builders import imagenet_weights, run_dir
-from builders.atomic import write_json
+from builders import imagenet_weights
+from builders.runs import run_dir
+from builders.runs.atomic import write_json
 from export import hubs, licences
 from export.publish import publish
 from export.versions import version_paths

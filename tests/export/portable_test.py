@@ -10,8 +10,8 @@ from PIL import Image
 from small_builders import SMALL, assert_answers_at_any_size, builder_arguments
 
 import builders
-from builders import runtimes
 from builders.predictions import predictions
+from builders.runs import runtimes
 from export import FORMATS, check, licences, portable, writers
 from zoo.prediction.predictor import load_predictor
 

@@ -15,9 +15,9 @@ from small_builders import SMALL
 from tiny_run import CALIBRATION, METRICS, RECIPE, tiny_run
 
 import builders
-from builders.atomic import write_json
 from builders.predictions import predictions
-from builders.run_dir import load_model
+from builders.runs.atomic import write_json
+from builders.runs.run_dir import load_model
 from export import saved_model
 from export.publish import publish
 from export.serve import make_server

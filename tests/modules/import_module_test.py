@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_run import CALIBRATION, METRICS, RECIPE, tiny_run
 
-from builders.run_dir import load_model
+from builders.runs.run_dir import load_model
 from export.publish import publish
 from zoo.modules import pretrained
 from zoo.modules.import_module import import_module

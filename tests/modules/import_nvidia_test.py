@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import builders
-from builders import run_dir
+from builders.runs import run_dir
 from zoo.modules.import_nvidia import checkpoint_names, import_checkpoint
 
 MODULE = "tiny_unet/dagm2007/class_3"

@@ -12,7 +12,7 @@ import pytest
 from tiny_run import RECIPE, tiny_run
 
 import zoo
-from builders.run_dir import load_model
+from builders.runs.run_dir import load_model
 from export.archive import describe_file
 from export.publish import publish
 from export.versions import version_paths

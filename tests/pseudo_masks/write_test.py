@@ -10,8 +10,8 @@ from made_archives import build, examples, save
 from made_predictors import bright
 from made_pseudo_masks import SIDE, built, entries, make_folder, teacher
 
-from builders.atomic import write_json
-from builders.run_dir import save_model
+from builders.runs.atomic import write_json
+from builders.runs.run_dir import save_model
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 from zoo import recipes

@@ -9,7 +9,7 @@ from made_predictors import made
 from made_review import LEVELS, ORDER, SCORES, cone, file, make_review
 from PIL import Image
 
-from builders.atomic import write_json
+from builders.runs.atomic import write_json
 from tfds_datasets.image_mask_folder import manifest
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 from zoo.pseudo_masks.hysteresis import pseudo_mask

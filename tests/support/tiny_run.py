@@ -5,8 +5,8 @@ import pathlib
 import keras
 
 from builders import build
-from builders.atomic import write_json
-from builders.run_dir import save_model
+from builders.runs.atomic import write_json
+from builders.runs.run_dir import save_model
 
 RECIPE = {
     "module": "tiny_unet/dagm2007/class_4",

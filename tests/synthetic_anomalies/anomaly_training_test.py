@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from small_transfusion import MODULE, SMALL
 
-from builders import run_dir
+from builders.runs import run_dir
 from zoo.data import datasets
 from zoo.prediction.files import predict_files
 from zoo.prediction.predictor import at_size, load_predictor

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import builders
-from builders import run_dir
+from builders.runs import run_dir
 from zoo.recipes import get_recipe
 from zoo.training.starting_weights import copy_weights
 from zoo.training.train import train

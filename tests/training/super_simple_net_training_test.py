@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_archives import save
 
-from builders import run_dir
+from builders.runs import run_dir
 from zoo.data import datasets
 from zoo.feature_learning import cache, supervision
 from zoo.recipes import get_recipe

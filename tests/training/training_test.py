@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from builders import run_dir
+from builders.runs import run_dir
 from zoo import recipes
 from zoo.data import datasets
 from zoo.evaluation import evaluate_run

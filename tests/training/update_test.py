@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from builders import run_dir
 from builders.patch_core import bank_of
+from builders.runs import run_dir
 from zoo.data import datasets, leakage
 from zoo.prediction import predictor
 from zoo.recipes import get_recipe

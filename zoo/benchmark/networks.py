@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 import builders
-from builders import run_dir
-from builders.inference import for_inference
+from builders.runs import run_dir
+from builders.runs.inference import for_inference
 from tfds_datasets.dagm_synthetic import scene
 from zoo import hardware
 from zoo.data import datasets, input_pipeline

@@ -30,8 +30,8 @@ def calibrate(options) -> Iterator[str]:
     source = required(options, "source")
     output_dir = results_folder(required(options, "output_dir"))
     _check_source(options)
-    from builders import run_files
-    from builders.atomic import write_json
+    from builders.runs import run_files
+    from builders.runs.atomic import write_json
     from zoo.evaluation import evaluate_run
     from zoo.saved_maps import evaluate as measure_maps
 

@@ -51,7 +51,7 @@ def compare(options) -> Iterator[str]:
     teacher, *students = required(options, "source").split(",")
     if not students:
         raise ValueError("Flag --source must name a teacher's run and those of students.")
-    from builders.atomic import write_json
+    from builders.runs.atomic import write_json
     from zoo.pseudo_masks import compare as comparison
     from zoo.results import tables
 

@@ -35,7 +35,7 @@ def train(options) -> Iterator[str]:
     if not handles:
         get_recipe(pattern)  # raises, and lists the valid ones
     recipes = [get_recipe(handle, options.recipe, **recipe_changes(options)) for handle in handles]
-    from builders import run_files
+    from builders.runs import run_files
     from zoo.report import verdict
     from zoo.training.train import train as train_recipe
 

@@ -11,7 +11,7 @@ import json
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from builders import run_dir, run_files
+from builders.runs import run_dir, run_files
 from zoo.recipes.recipe import Recipe
 
 # Names of splits that hold test images; "all" joins every split of a data set.

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 from scipy import ndimage
 
-from builders.atomic import replacing, write_json
+from builders.runs.atomic import replacing, write_json
 from tfds_datasets.features import GOOD, IGNORE
 from zoo.data import datasets
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from builders.inference import for_inference
+from builders.runs.inference import for_inference
 from builders.super_simple_net import encoder_of, strides_of
 from tfds_datasets.shrink import shrink_mask
 from zoo.data import augment, datasets, input_pipeline

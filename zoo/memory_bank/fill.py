@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from absl import logging
 
-from builders.inference import for_inference
 from builders.patch_core import bank_of, features_of
+from builders.runs.inference import for_inference
 from zoo.data import augment, datasets, input_pipeline
 from zoo.memory_bank.coreset import greedy_coreset
 from zoo.recipes.recipe import Recipe

@@ -4,9 +4,9 @@ import json
 import pathlib
 import shutil
 
-from builders import run_dir, run_files
-from builders.atomic import replacing, write_json
-from builders.handles import check_handle
+from builders.runs import run_dir, run_files
+from builders.runs.atomic import replacing, write_json
+from builders.runs.handles import check_handle
 from zoo import hardware
 from zoo.modules.find import find_module, manifest_of
 

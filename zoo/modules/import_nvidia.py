@@ -7,8 +7,8 @@ included). Kernels are HWIO in both, so every array is copied as it is.
 import pathlib
 
 import builders
-from builders import run_dir, run_files
-from builders.atomic import replacing, write_json
+from builders.runs import run_dir, run_files
+from builders.runs.atomic import replacing, write_json
 from zoo import hardware
 from zoo.recipes import get_recipe
 

@@ -112,7 +112,7 @@ def _archive(manifest, folder, mirror):
 
 
 def _unpack(archive, manifest, folder):
-    from builders.atomic import replacing  # brings Keras, which takes seconds to import
+    from builders.runs.atomic import replacing  # brings Keras, which takes seconds to import
 
     expected, found = manifest["archive"]["sha256"], _sha256(archive)
     if found != expected:

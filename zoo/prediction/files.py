@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from absl import logging
 
-from builders.atomic import replacing
+from builders.runs.atomic import replacing
 from tfds_datasets.images import BrokenImageError, read_image
 from zoo.prediction import image_files
 from zoo.prediction.predictor import defect_type, index_mask

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from builders import run_dir, run_files, runtimes
-from builders.inference import for_inference
 from builders.predictions import defect_probability, predictions
+from builders.runs import run_dir, run_files, runtimes
+from builders.runs.inference import for_inference
 from zoo.data import leakage
 from zoo.modules.find import find_module, manifest_of
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from absl import logging
 
-from builders import run_dir
 from builders.padding import PadToMultiple
 from builders.predictions import defect_probability
+from builders.runs import run_dir
 from zoo.prediction.predictor import Predictor
 
 BATCH_PIXELS = 2**20  # tiles are batched up to this many pixels

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from builders import run_dir, run_files
+from builders.runs import run_dir, run_files
 from tfds_datasets.image_mask_folder import manifest
 from zoo.evaluation import evaluate_run
 from zoo.prediction.predictor import Predictor, index_mask

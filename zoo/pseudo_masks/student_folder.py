@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from builders.atomic import write_json
+from builders.runs.atomic import write_json
 from tfds_datasets.features import IGNORE, TEST_FOLDS
 from tfds_datasets.image_mask_folder import manifest
 from zoo.pseudo_masks import roles

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
-from builders import run_dir
-from builders.atomic import replacing, write_json
 from builders.predictions import defect_probability
+from builders.runs import run_dir
+from builders.runs.atomic import replacing, write_json
 from tfds_datasets.copies import COPY_SIDE, thumbnail
 from tfds_datasets.features import IGNORE
 from tfds_datasets.image_mask_folder import manifest

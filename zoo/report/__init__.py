@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from builders.atomic import replacing
+from builders.runs.atomic import replacing
 from tfds_datasets.features import GOOD
 from zoo.evaluation.outliers import LIMIT, MOST
 from zoo.report import charts, explorer, figures, verdict

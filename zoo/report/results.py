@@ -2,8 +2,8 @@
 
 import pathlib
 
-from builders import run_files
-from builders.atomic import write_json
+from builders.runs import run_files
+from builders.runs.atomic import write_json
 from zoo.evaluation.evaluate import Evaluation
 from zoo.report import write_report
 

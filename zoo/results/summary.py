@@ -4,9 +4,9 @@ import json
 import pathlib
 import statistics
 
-from builders import run_files
-from builders.atomic import write_json
-from builders.run_dir import without_folders
+from builders.runs import run_files
+from builders.runs.atomic import write_json
+from builders.runs.run_dir import without_folders
 from zoo.recipes.recipe import Recipe
 
 FIGURES = (

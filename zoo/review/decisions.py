@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from absl import logging
 
-from builders.atomic import replacing
+from builders.runs.atomic import replacing
 from tfds_datasets.image_mask_folder import manifest
 from zoo.pseudo_masks.hysteresis import Levels, pseudo_mask
 from zoo.pseudo_masks.student_folder import MAPS

@@ -8,7 +8,7 @@ import time
 import keras
 from absl import logging
 
-from builders.atomic import replacing
+from builders.runs.atomic import replacing
 
 _STATE_FILE = "state.json"
 _MODEL_FILE = "model.weights.h5"

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from absl import logging
 
-from builders.atomic import replacing
 from builders.predictions import defect_probability, predictions
+from builders.runs.atomic import replacing
 from zoo.evaluation.samples import judged_mask
 from zoo.metrics.anomaly import AnomalyEvaluator
 from zoo.metrics.segmentation import IGNORE, is_defect

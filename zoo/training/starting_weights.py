@@ -5,7 +5,7 @@ import json
 import keras
 from absl import logging
 
-from builders import run_dir
+from builders.runs import run_dir
 
 
 def copy_weights(model: keras.Model, directory) -> list[str]:

@@ -11,8 +11,8 @@ import keras
 from absl import logging
 
 import builders
-from builders import run_dir, run_files
-from builders.atomic import replacing, write_json
+from builders.runs import run_dir, run_files
+from builders.runs.atomic import replacing, write_json
 from zoo import hardware
 from zoo.data import datasets, input_pipeline, leakage
 from zoo.evaluation import evaluate_run, outliers

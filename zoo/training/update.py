@@ -12,9 +12,9 @@ import numpy as np
 from absl import logging
 
 import builders
-from builders import run_dir, run_files
-from builders.atomic import write_json
 from builders.patch_core import BANK_SIZE, bank_of
+from builders.runs import run_dir, run_files
+from builders.runs.atomic import write_json
 from tfds_datasets.features import GOOD
 from tfds_datasets.images import BrokenImageError, read_image
 from zoo.data import datasets, leakage

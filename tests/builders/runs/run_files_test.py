@@ -2,7 +2,7 @@
 
 import pytest
 
-from builders import run_files
+from builders.runs import run_files
 
 
 def test_a_document_that_is_not_there_is_empty(tmp_path):

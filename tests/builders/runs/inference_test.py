@@ -7,7 +7,7 @@ from keras import layers
 from learnt_weights import learnt
 
 import builders
-from builders.inference import for_inference
+from builders.runs.inference import for_inference
 
 NETWORKS = {
     "fast_unet": {"normalization": "batch", "base_filters": 4},

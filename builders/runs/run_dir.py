@@ -12,8 +12,8 @@ import pathlib
 import keras
 
 from builders import BUILDERS, build
-from builders.atomic import replacing, write_json
-from builders.run_files import ENVIRONMENT_FILE, RECIPE_FILE, WEIGHTS_FILE, read_document
+from builders.runs.atomic import replacing, write_json
+from builders.runs.run_files import ENVIRONMENT_FILE, RECIPE_FILE, WEIGHTS_FILE, read_document
 
 
 @contextlib.contextmanager
