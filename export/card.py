@@ -7,6 +7,7 @@ import keras
 
 from builders.predictions import predictions
 from builders.runs import run_dir
+from builders.runs.figures import FIGURES
 from builders.runs.handles import check_handle
 from export import licences
 
@@ -18,47 +19,6 @@ _TEXTURES = {
     "folder": "every second from pictures in a folder of those who trained; the others",
     "procedural": "every second drawn by formulas; the others",
     "self": "all",
-}
-
-# What the figures of `metrics.json` are called on a page; others appear under their own name.
-FIGURES = {
-    "images": "Test images",
-    "defective": "of these defective",
-    "masked": "of the defective ones with a mask",
-    "defect_iou": "IoU, mean over defective images",
-    "defect_dice": "Dice, mean over defective images",
-    "set_iou": "IoU, areas summed over the test set",
-    "set_dice": "Dice, areas summed over the test set",
-    "boundary_f1": "Boundary F1, mean over defective images",
-    "mean_iou": "Mean IoU of the defect types, pixels of the test set",
-    "mean_iou_with_background": "The same with the background as one more type",
-    "hits": "Defective images whose likeliest pixel is on the defect",
-    "hit_rate": "Share of them among the defective images with a mask",
-    "label_f1": "F1 of image labels, mean over the labels, of two labels that of the defect",
-    "box_mean_iou": "IoU of each defect with the box that fits it best, mean",
-    "box_recall@0.3": "Defects that a box covers with an IoU of 0.3",
-    "box_precision@0.3": "Boxes that cover a defect with an IoU of 0.3",
-    "image_auroc": "Image AUROC",
-    "image_ap": "Image average precision",
-    "pixel_auroc": "Pixel AUROC",
-    "pixel_ap": "Pixel average precision",
-    "regions": "Connected defects",
-    "au_pro@0.3": "AU-PRO up to a false positive rate of 0.3",
-    "au_pro@0.05": "AU-PRO up to a false positive rate of 0.05",
-    "pg@0.05": "Share of good images passed while 5 % of the defective ones are",
-    "pb@0.05": "Share of defective images found while 5 % of the good ones are reported",
-    "pb@0.01": "The same while 1 % are: TPR at 1 % FPR",
-    "tp": "Defective images found",
-    "fn": "Defective images missed",
-    "fp": "Good images reported",
-    "tn": "Good images passed",
-    "tpr": "TPR, share of defective images found",
-    "tnr": "TNR, share of good images passed",
-    "precision": "Share of reported images that are defective",
-    "f1": "F1 of images",
-    "balanced_accuracy": "Balanced accuracy, mean of TPR and TNR",
-    "macro_f1": "Macro F1, mean over defective and good",
-    "nvidia_dice_mean": "Dice, mean over all images, as NVIDIA published it under the name IoU",
 }
 
 
@@ -190,7 +150,8 @@ def _measured(metrics: dict) -> str:
     )
 
 
-def _figures(metrics: dict) -> dict[str, str]:
+def _figures(metrics: dict) -> list[tuple[str, str, str]]:
+    """Name, value and meaning of each figure, for the table of results."""
     hidden = {"threshold", "score_threshold", "map_note", "seen"}  # above the table, or no figure
     for group, names in _OF_GROUPS.items():  # of models that tell no labels apart, or draw no boxes
         if not metrics.get(group):
@@ -201,12 +162,16 @@ def _figures(metrics: dict) -> dict[str, str]:
         hidden.update(("mean_iou", "mean_iou_with_background"))
         types = {}
     names = [*(name for name in FIGURES if name in metrics), *sorted(set(metrics) - set(FIGURES))]
-    figures = {
-        FIGURES.get(name, f"`{name}`"): _number(metrics[name])
+    figures = [
+        (
+            FIGURES[name].title if name in FIGURES else f"`{name}`",
+            _number(metrics[name]),
+            FIGURES[name].meaning if name in FIGURES else "",
+        )
         for name in names
         if name not in hidden and not isinstance(metrics[name], str | list | dict)
-    }
-    return figures | {f"IoU of {name}": _number(iou) for name, iou in types.items()}
+    ]
+    return figures + [(f"IoU of {name}", _number(iou), "") for name, iou in types.items()]
 
 
 # What only some models answer: the entry of the metrics that says so, and its figures.

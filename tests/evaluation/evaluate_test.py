@@ -98,7 +98,7 @@ def test_undefined_figures_are_none_with_a_reason():
     assert metrics["set_iou"] is None and metrics["oracle"]["set_f1"] is None
     assert metrics["per_type"] == []
     lines = verdict.table({**metrics, "dataset": "d", "split": "test"}).splitlines()
-    for name in ("image_auroc", "defect_iou", "balanced_accuracy"):
+    for name in ("image AUROC", "defect IoU", "balanced accuracy"):
         (line,) = [line for line in lines if line.startswith(name)]
         assert "undefined: nothing defective was measured" in line
     assert set(curves) == {"overlap"}

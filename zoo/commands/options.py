@@ -41,7 +41,7 @@ def results_folder(path) -> pathlib.Path:
     Raises:
       ValueError: it is a run directory, whose own results would be lost.
     """
-    from builders import run_files  # brings Keras, which takes seconds
+    from builders.runs import run_files  # brings Keras, which takes seconds
 
     folder = pathlib.Path(path)
     if (folder / run_files.RECIPE_FILE).exists():

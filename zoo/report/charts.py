@@ -2,6 +2,7 @@
 
 from markupsafe import Markup
 
+from builders.runs.figures import FIGURES
 from zoo.metrics.decisions import wilson_interval
 from zoo.report import svg
 
@@ -41,15 +42,10 @@ def overlap_chart(curves: dict, pixel: dict | None) -> Markup | None:
     """Overlap at each pixel threshold, with a line where the slider starts."""
     if pixel is None:
         return None
-    lines = {
-        "defect IoU": "defect_iou",
-        "defect Dice": "defect_dice",
-        "set IoU": "set_iou",
-        "set Dice": "set_dice",
-    }
+    keys = ("defect_iou", "defect_dice", "set_iou", "set_dice")
     chart = svg.line_chart(
         curves["overlap"]["threshold"],
-        {name: curves["overlap"][key] for name, key in lines.items()},
+        {FIGURES[key].name: curves["overlap"][key] for key in keys},
         title="Overlap over the pixel threshold",
         x_label="pixel threshold",
         verticals=(pixel["thresholds"][pixel["start"]],),
@@ -67,7 +63,7 @@ def type_chart(per_type: list[dict]) -> Markup | None:
         {
             "share found": shares,
             "mean IoU": [row["mean_iou"] for row in per_type],
-            "AU-PRO@0.3": [row["au_pro@0.3"] for row in per_type],
+            FIGURES["au_pro@0.3"].name: [row["au_pro@0.3"] for row in per_type],
         },
         title="By type of defect",
         whiskers={

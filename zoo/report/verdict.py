@@ -1,6 +1,28 @@
 """Says in plain words how many parts are judged wrongly, and how sure that is."""
 
+from builders.runs.figures import FIGURES
 from zoo.metrics.decisions import CONFIDENCE, wilson_interval
+
+# The figures of a terminal's table; others follow for a model that predicts labels or boxes.
+_SHOWN = (
+    "regions",
+    "image_auroc",
+    "image_ap",
+    "pixel_auroc",
+    "pixel_ap",
+    "au_pro@0.3",
+    "au_pro@0.05",
+    "au_spro@0.05",
+    "pg@0.05",
+    "pb@0.05",
+    "pb@0.01",
+    "defect_iou",
+    "set_iou",
+    "boundary_f1",
+    "balanced_accuracy",
+    "hit_rate",
+)
+_OF_BOXES = ("box_recall@0.3", "box_mean_iou")
 
 
 def sentence(metrics: dict) -> str:
@@ -44,12 +66,15 @@ def table(metrics: dict) -> str:
     rows = [("data", f"{metrics['dataset']} {metrics['split']}, {metrics['images']} images")]
     if metrics.get("seen"):
         rows.append(("seen", "images of it taught the model or chose thresholds: figures flatter"))
-    for name, meaning in _figures(metrics).items():
-        if metrics[name] is None:
-            rows.append((name, f"undefined: {reasons.get(name) or _why_undefined(metrics)}"))
+    for key in _shown(metrics):
+        name, value = FIGURES[key].name, metrics[key]
+        if value is None:
+            rows.append((name, f"undefined: {reasons.get(key) or _why_undefined(metrics)}"))
+        elif isinstance(value, int):
+            rows.append((name, str(value)))
         else:
-            bound = f" ± {bounds[name]:.1g}" if name in bounds else ""
-            rows.append((name, f"{metrics[name]:.4f}{bound}  {meaning}"))
+            bound = f" ± {bounds[key]:.1g}" if key in bounds else ""
+            rows.append((name, f"{value:.4f}{bound}"))
     for label, group in metrics.get("groups", {}).items():
         shown = (f"{name} {value:.4f}" for name, value in group.items() if value is not None)
         rows.append((label, ", ".join(shown)))
@@ -93,32 +118,11 @@ def _why_undefined(metrics: dict) -> str:
     return f"nothing {'good' if metrics['defective'] else 'defective'} was measured"
 
 
-def _figures(metrics) -> dict[str, str]:
-    """The figures of a terminal's table, and what each means."""
-    regions = f"{metrics['regions']} regions"
-    return {
-        "image_auroc": "of image scores",
-        "image_ap": "",
-        "pixel_auroc": "of pixel scores",
-        "pixel_ap": "",
-        "au_pro@0.3": f"of {regions}, up to 30 % false positive pixels",
-        "au_pro@0.05": f"of {regions}, up to 5 %",
-        **{name: f"of {regions}, saturating" for name in metrics if name.startswith("au_spro")},
-        "pg@0.05": "of good images pass while 5 % of the defective ones do",
-        "pb@0.05": "of defective images are found while 5 % of the good ones are rejected",
-        "pb@0.01": "the same while 1 % are",
-        "defect_iou": "mean of the defective images",
-        "set_iou": "of all pixels together",
-        "boundary_f1": "of outlines, mean of the defective images",
-        "balanced_accuracy": "of decisions on images",
-        "hit_rate": "of defective images: their likeliest pixel is on the defect",
-        **({"label_f1": "of the labels of images"} if metrics.get("labels") else {}),
-        **(
-            {"box_recall@0.3": "of defects", "box_mean_iou": "of each defect with its best box"}
-            if metrics.get("boxes")
-            else {}
-        ),
-    }
+def _shown(metrics: dict) -> list[str]:
+    """The keys of the figures that a terminal's table shows."""
+    labels = ("label_f1",) if metrics.get("labels") else ()
+    boxes = _OF_BOXES if metrics.get("boxes") else ()
+    return [*(key for key in _SHOWN if key in metrics), *labels, *boxes]
 
 
 def _per_hundred(part: int, total: int) -> str:

@@ -8,6 +8,8 @@ import pathlib
 import statistics
 from collections.abc import Callable
 
+from builders.runs.figures import FIGURES
+
 # What UNet_Industrial published for each class of DAGM 2007 at 512x512, FP32, threshold 0.99,
 # as "IoU": Dice averaged over all test images, the good ones included.
 PUBLISHED_DICE = dict(
@@ -95,6 +97,11 @@ def _table(columns, rows) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def _figures(*keys: str) -> dict[str, Callable[[dict], str]]:
+    """Columns of figures of several seeds, under their names."""
+    return {FIGURES[key].name: _figure(key, FIGURES[key].digits) for key in keys}
+
+
 def _figure(name: str, digits: int = 3) -> Callable[[dict], str]:
     """A figure's mean and spread; a result measured before the figure existed says so."""
 
@@ -151,43 +158,41 @@ _FIRST = {
     "seeds": lambda result: str(len(result["seeds"])),
 }
 _FOUND = {
-    "detected defects": _share("tp", "fn"),
-    "accepted good parts": _share("tn", "fp"),
+    FIGURES["tp"].name: _share("tp", "fn"),
+    FIGURES["tn"].name: _share("tn", "fp"),
 }
 _LAST = {"minutes": lambda result: f"{result['training_seconds']['mean'] / 60:.0f}"}
 
 TABLES: dict[str, dict[str, Callable[[dict], str]]] = {
     "defects": {
         **_FIRST,
-        "defect IoU": _figure("defect_iou"),
-        "set IoU": _figure("set_iou"),
-        "AU-PRO@0.3": _figure("au_pro@0.3"),
-        "image AUROC": _figure("image_auroc", 4),
+        **_figures("defect_iou", "set_iou", "au_pro@0.3", "image_auroc"),
         **_FOUND,
         "NVIDIA's number, ours / published": _nvidia,
         **_LAST,
     },
     "types": {
         **_FIRST,
-        "mIoU of types": _figure("mean_iou"),
-        "with background": _figure("mean_iou_with_background"),
+        **_figures("mean_iou", "mean_iou_with_background"),
         "IoU of each type": _each_type,
-        "label F1": _figure("label_f1"),
-        "AU-PRO@0.3": _figure("au_pro@0.3"),
-        "image AUROC": _figure("image_auroc", 4),
+        **_figures("label_f1", "au_pro@0.3", "image_auroc"),
         **_LAST,
     },
     "labels": {
         **_FIRST,
-        "balanced accuracy": _figure("balanced_accuracy"),
+        **_figures("balanced_accuracy"),
         **_FOUND,
-        "image AUROC": _figure("image_auroc", 4),
-        "hottest pixel on the defect": _hottest,
-        "boxes at IoU 0.3: recall": _figure("box_recall@0.3"),
-        "precision": _figure("box_precision@0.3"),
+        **_figures("image_auroc"),
+        FIGURES["hits"].name: _hottest,
+        **_figures("box_recall@0.3", "box_precision@0.3"),
         **_LAST,
     },
 }
+
+
+def _values(*keys: str) -> dict[str, Callable[[dict], str]]:
+    """Columns of figures of one module, under their names."""
+    return {FIGURES[key].name: _value(key, FIGURES[key].digits) for key in keys}
 
 
 def _value(name: str, digits: int = 3) -> Callable[[dict], str]:
@@ -210,9 +215,7 @@ _MODULE: dict[str, Callable[[dict], str]] = {
     "test images, defective": lambda manifest: (
         f"{manifest['figures']['images']}, {manifest['figures']['defective']}"
     ),
-    "defect IoU": _value("defect_iou"),
-    "image AUROC": _value("image_auroc", 4),
-    "TPR at 1 % FPR": _value("pb@0.01"),
+    **_values("defect_iou", "image_auroc", "pb@0.01"),
     "ms": lambda manifest: f"{manifest['milliseconds']:.0f}",
     "data": lambda manifest: manifest["data_licence"],
 }
@@ -224,30 +227,22 @@ _FORMAT: dict[str, Callable[[dict], str]] = {
     "image": lambda row: "{}x{}".format(*row["timed_at"]),
     "ms": lambda row: f"{row['milliseconds']:.0f}",
     "agreement": _value("agreement"),
-    "defect IoU": _value("defect_iou"),
-    "image AUROC": _value("image_auroc", 4),
+    **_values("defect_iou", "image_auroc"),
 }
 _REAL: dict[str, Callable[[dict], str]] = {
     "module": lambda row: f"`{row['module']}`",
     "real images": lambda row: str(row["images"]),
-    "defect IoU": _value("defect_iou"),
-    "pixel AUROC": _value("pixel_auroc"),
-    "image AUROC": _value("image_auroc"),
-    "hottest pixel on the defect": lambda row: f"{row['hits']} / {row['defective']}",
-    "detected defects": lambda row: f"{row['tp']} / {row['tp'] + row['fn']}",
-    "accepted good parts": lambda row: f"{row['tn']} / {row['tn'] + row['fp']}",
+    **_values("defect_iou", "pixel_auroc", "image_auroc"),
+    FIGURES["hits"].name: lambda row: f"{row['hits']} / {row['defective']}",
+    FIGURES["tp"].name: lambda row: f"{row['tp']} / {row['tp'] + row['fn']}",
+    FIGURES["tn"].name: lambda row: f"{row['tn']} / {row['tn'] + row['fp']}",
 }
 _COMPARISON: dict[str, Callable[[dict], str]] = {
     "module": lambda row: f"`{row['module']}`",
     "learnt from": lambda row: row["learnt_from"],
     "seeds": lambda row: str(len(row["seeds"])),
     "parameters": lambda row: f"{row['parameters']:,}",
-    "image AUROC": _figure("image_auroc"),
-    "pixel AUROC": _figure("pixel_auroc"),
-    "pixel AP": _figure("pixel_ap"),
-    "AU-PRO@0.3": _figure("au_pro@0.3"),
-    "AU-PRO@0.05": _figure("au_pro@0.05"),
-    "set IoU": _figure("set_iou"),
+    **_figures("image_auroc", "pixel_auroc", "pixel_ap", "au_pro@0.3", "au_pro@0.05", "set_iou"),
     "at the best threshold": _figure("best_set_iou"),
     "ms": _figure("milliseconds", 0),
     "agreement with the teacher, IoU": _figure("agreement_iou"),
@@ -260,9 +255,7 @@ _TEACHER: dict[str, Callable[[dict], str]] = {
         f"{result['training_steps'][0]:,}" + (" more" if result["recipe"]["start_from"] else "")
     ),
     **_LAST,
-    "image AUROC": _figure("image_auroc"),
-    "AU-PRO@0.3": _figure("au_pro@0.3"),
-    "pixel AP": _figure("pixel_ap"),
-    "hottest pixel on the defect": _hottest,
+    **_figures("image_auroc", "au_pro@0.3", "pixel_ap"),
+    FIGURES["hits"].name: _hottest,
     **_FOUND,
 }
