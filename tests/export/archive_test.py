@@ -215,9 +215,9 @@ def test_bad_arguments(run, tmp_path):
     [
         ([], "python -m export convert --run="),
         (["upload"], "must be one of convert, package, serve. Received: upload"),
-        (["convert"], "Flag --run must name one run directory"),
+        (["convert"], "Flag --run is needed for this command"),
         (["convert", "--run=a", "--precision=int8"], "--precision is of other formats: name one"),
-        (["package", "--hub=kaggle"], "Give the flags --module, --owner, --output_dir as well"),
+        (["package", "--hub=kaggle"], "Flag --module is needed for this command"),
         (["serve", "--modules_dir=no such folder"], "must be a folder of modules"),
         (
             ["serve", "--format=onnx"],

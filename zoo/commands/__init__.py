@@ -5,12 +5,7 @@ import pathlib
 from zoo.commands import evaluation, prediction, pseudo_masks, training
 from zoo.commands.command_line import Commands
 
-COMMANDS = Commands(
-    {
-        **prediction.COMMANDS,
-        **training.COMMANDS,
-        **evaluation.COMMANDS,
-        **pseudo_masks.COMMANDS,
-    }
-)
+COMMANDS = Commands()
+for _room in (prediction, training, evaluation, pseudo_masks):
+    COMMANDS.update(_room.COMMANDS)
 USAGE = pathlib.Path(__file__).with_name("usage.txt").read_text()

@@ -25,7 +25,15 @@ class Command(NamedTuple):
 
 
 class Commands(dict[str, Command]):
-    """The commands of a command line by name."""
+    """The commands of a command line by name.
+
+    Attributes:
+      program: how it is called, such as "python -m zoo".
+    """
+
+    def __init__(self, program: str = "python -m zoo"):
+        super().__init__()
+        self.program = program
 
     def add(self, name: str, *flag_names: str, word: str | None = None):
         """Makes the function below it the command `name`, which reads these flags alone."""
@@ -49,7 +57,7 @@ class Commands(dict[str, Command]):
                 readers = [other for other, command in self.items() if flag in command.flags]
                 raise ValueError(
                     f"Command {name} does not read the flag --{flag}, which belongs to "
-                    f"{', '.join(readers)}. Its own flags: python -m zoo {name} --help"
+                    f"{', '.join(readers)}. Its own flags: {self.program} {name} --help"
                 )
         values = {flag: flags.FLAGS[flag].value for flag in self[name].flags}
         return types.SimpleNamespace(given=given, **values)
