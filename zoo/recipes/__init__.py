@@ -6,7 +6,7 @@ A module's handle is `<builder>/<dataset>/<class>`; a recipe is chosen by its na
 import dataclasses
 import inspect
 
-from zoo.recipes import anomaly, cam, dagm, defect_types, memory, super_simple_net
+from zoo.recipes import anomaly, cam, dagm, defect_types, derived, memory, super_simple_net
 from zoo.recipes.recipe import Recipe
 
 # Recipes by the file that holds them: handle -> recipe name -> what differs from the defaults of
@@ -25,7 +25,7 @@ RECIPES = {handle: named for file in RECIPE_FILES.values() for handle, named in 
 def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
     """Returns the recipe of a module, with the given fields changed.
 
-    The atrous rates of DeepLabv3+ follow the window that it learns from, unless they are given.
+    Arguments of the builder that follow from other fields, see `derived`, are filled in.
 
     Args:
       module: a handle of `RECIPES`.
@@ -69,11 +69,5 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
             )
         changes["builder_args"] = {**values["builder_args"], **changes["builder_args"]}
     recipe = Recipe(**{**values, **changes})
-    if builder != "deeplab_v3_plus" or recipe.builder_args.get("rates"):
-        return recipe
-    shape = recipe.builder_args["image_shape"][:2]
-    window = recipe.crop_size or recipe.image_size or [side or 512 for side in shape]
-    from builders.deeplab_v3_plus import atrous_rates
-
-    rates = atrous_rates(min(window), recipe.builder_args.get("output_stride", 16))
-    return dataclasses.replace(recipe, builder_args={**recipe.builder_args, "rates": rates})
+    args = {**derived.builder_args(recipe), **recipe.builder_args}
+    return dataclasses.replace(recipe, builder_args=args)

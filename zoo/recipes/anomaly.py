@@ -96,24 +96,26 @@ _DATA = {
 }
 
 
-def _on_data(recipe, *, channels, num_good=_OTHER_GOOD, any_angle=False, **data):
+def _default(*, channels, num_good=None, any_angle=False, **data) -> dict:
+    return _of_channels(_DEFAULT, channels) | (_ANY_ANGLE if any_angle else {}) | data
+
+
+def _paper(*, channels, num_good=_OTHER_GOOD, any_angle=False, **data) -> dict:
+    steps = -(-num_good // _PAPER["batch_size"])
+    length = {
+        "steps_per_epoch": _ROUNDS_OF_EPOCH * steps,
+        "epochs": _ROUNDS // _ROUNDS_OF_EPOCH,
+        "decay_steps": _ROUNDS_TO_DROP * steps,
+    }
+    return _of_channels(_PAPER, channels) | data | length
+
+
+def _of_channels(recipe: dict, channels: int) -> dict:
     args = {**recipe["builder_args"], "image_shape": [None, None, channels]}
-    if recipe is _PAPER:
-        steps = -(-num_good // recipe["batch_size"])
-        data |= {
-            "steps_per_epoch": _ROUNDS_OF_EPOCH * steps,
-            "epochs": _ROUNDS // _ROUNDS_OF_EPOCH,
-            "decay_steps": _ROUNDS_TO_DROP * steps,
-        }
-    elif any_angle:
-        data |= _ANY_ANGLE
-    return {**recipe, "builder_args": args, **data}
+    return {**recipe, "builder_args": args}
 
 
 RECIPES = {
-    f"transfusion/{handle}": {
-        name: _on_data(recipe, **data)
-        for name, recipe in (("default", _DEFAULT), ("paper", _PAPER))
-    }
+    f"transfusion/{handle}": {"default": _default(**data), "paper": _paper(**data)}
     for handle, data in _DATA.items()
 }
