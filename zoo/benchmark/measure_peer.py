@@ -11,10 +11,11 @@ import pathlib
 import sys
 from collections.abc import Iterator
 
+from tfds_datasets.features import GOOD
 from tfds_datasets.shrink import shrink_mask
 from zoo.data.mask_files import read_mask
 from zoo.metrics.anomaly import AnomalyEvaluator
-from zoo.saved_maps.maps import GOOD, read_map, resize_map
+from zoo.saved_maps.maps import read_map, resize_map
 
 FIGURES = ("image_auroc", "pixel_auroc", "pixel_ap", "au_pro@0.3", "au_pro@0.05")
 

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-IGNORE = 255
+from zoo.metrics.regions import IGNORE
+
 MOST_LEVELS = 255  # what a uint8 can count
 # The thresholds that UNet_Industrial reports.
 THRESHOLDS = (0.05, 0.125, 0.25, 0.5, 0.75, 0.85, 0.95, 0.99)

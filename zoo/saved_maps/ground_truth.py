@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import ExifTags, Image
 
+from tfds_datasets.features import GOOD
 from zoo.data.mask_files import read_grey, read_mask, unreadable_image
 from zoo.metrics.regions import Region
-from zoo.saved_maps.maps import GOOD, MapFile
+from zoo.saved_maps.maps import MapFile
 
 
 def read_truth(

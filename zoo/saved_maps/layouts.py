@@ -9,9 +9,10 @@ import pathlib
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from tfds_datasets.features import GOOD
 from tfds_datasets.images import SUFFIXES
 from zoo.data.mask_files import read_mask
-from zoo.saved_maps.maps import GOOD, READERS, MapFile
+from zoo.saved_maps.maps import READERS, MapFile
 
 DEFECT = "defect"  # the label where no folder names the type
 DEFECTS_CONFIG = "defects_config.json"

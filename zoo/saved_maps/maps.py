@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-GOOD = "good"
 NPZ_KEY = "anomaly_map"  # the array that is read where an .npz file has several
 
 
