@@ -11,6 +11,7 @@ CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
 ENVIRONMENT_FILE = "environment.json"
 KNOWN_IMAGES_FILE = "known_images.json"
+DATA_FILE = "data.json"  # where the data set lies; stays on the machine of the run
 
 
 def read_document(directory, name: str):

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from made_archives import build, examples, save
 from made_image_folders import RED, SIZE, make_folder, make_image, make_mask
 
-from tfds_datasets.image_mask_folder import image_mask_folder_dataset_builder as folder_builder
+from tfds_datasets.image_mask_folder import layouts
 from tfds_datasets.image_mask_folder.image_mask_folder_dataset_builder import Builder
 from zoo.data import datasets
 
@@ -139,11 +139,20 @@ def no_stain(root):
             "images must hold images and no folders. Received: batch",
         ),
         (no_stain, "No image shows stain"),
-        (lambda root: (root / "masks/4.png").unlink(), "stand alone: 4$"),
-        (lambda root: save(root / "masks/a.png", [[0]]), "stand alone: a$"),
+        (
+            lambda root: (root / "masks/4.png").unlink(),
+            r"1 images have no mask, such as images/4\.webp, and \d have an empty one",
+        ),
+        (lambda root: save(root / "masks/a.png", [[0]]), r"belong to none: a\.png$"),
         (lambda root: save(root / "images/4.png", [[0]]), r"Received: 4\.png, 4\.webp"),
-        (lambda root: shutil.rmtree(root / "masks"), "masks must be a folder"),
-        (lambda root: shutil.rmtree(root / "images"), "must hold the folders images and masks"),
+        (
+            lambda root: shutil.rmtree(root / "masks"),
+            "must hold the masks of its images",
+        ),
+        (
+            lambda root: shutil.rmtree(root / "images"),
+            r"(?s)holds no images.*images/7\.jpg",
+        ),
         (lambda root: (root / "test").mkdir(), "must have a folder train as well"),
     ],
 )
@@ -204,7 +213,7 @@ def add_image(root):
         lambda root: [(root / folder).unlink() for folder in ("images/0.png", "masks/0.png")],
     ],
 )
-def test_a_folder_that_changed_is_noticed(change, tmp_path):
+def test_a_folder_that_changed_is_built_again(change, tmp_path):
     make_folder(tmp_path / "mine", kind="index", count=12)
 
     def prepare(data="data", manual_dir=tmp_path / "mine"):
@@ -217,9 +226,10 @@ def test_a_folder_that_changed_is_noticed(change, tmp_path):
     (tmp_path / "mine/notes.txt").touch()
     prepare()
     change(tmp_path / "mine")
-    with pytest.raises(ValueError, match=r"mine has changed since .* Delete .* to build it again"):
-        prepare()
-    prepare(manual_dir=None)
+    stale = prepare(manual_dir=None)  # what is built stays in use without the folder
+    fresh = prepare()
+    fingerprints = [each.info.metadata["fingerprint"] for each in (stale, fresh)]
+    assert fingerprints[0] != fingerprints[1] == fresh.fingerprint(tmp_path / "mine")
     prepare("other")
 
 
@@ -263,4 +273,4 @@ def test_images_of_a_second_layout_are_not_lost(folders, message, tmp_path):
     for name in folders:
         save(tmp_path / name / "1.png", make_image(1))
     with pytest.raises(ValueError, match=message):
-        folder_builder.find_images(tmp_path)
+        layouts.find_layout(tmp_path)

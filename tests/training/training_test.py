@@ -44,6 +44,7 @@ def weights(run):
 def test_run_directory_is_complete(finished, data_dir):
     run, recipe = finished
     assert {path.name for path in run.iterdir()} == {
+        "data.json",
         "backup",
         "calibration.json",
         "environment.json",

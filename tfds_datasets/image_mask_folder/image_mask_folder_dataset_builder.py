@@ -23,20 +23,9 @@ from tfds_datasets.features import (
 )
 from tfds_datasets.image_mask_folder import manifest as manifests
 from tfds_datasets.image_mask_folder import palette as palettes
+from tfds_datasets.image_mask_folder.layouts import EXAMPLES, SPLITS, Source, find_layout
 from tfds_datasets.manual import ManualBuilder
-from tfds_datasets.pairs import check_flat, check_mask_size, find_pairs, image_files
-
-DEFECT = "defect"  # the folder of defective images without masks
-FOLDERS = ("images", "masks", GOOD, DEFECT)
-SPLITS = ("train", "test")
-
-
-class Source(NamedTuple):
-    """One image, before anything is decoded."""
-
-    image: Path
-    mask: Path | None  # None where only the folder tells good from defective
-    split: str | None  # None where the folder has no splits
+from tfds_datasets.pairs import check_mask_size
 
 
 class Scanned(NamedTuple):
@@ -49,8 +38,9 @@ class Scanned(NamedTuple):
 class Builder(ManualBuilder):
     """Learns the defect types from the folder's palette file when it is built."""
 
-    VERSION = tfds.core.Version("2.1.0")
+    VERSION = tfds.core.Version("2.2.0")
     RELEASE_NOTES = {
+        "2.2.0": "Good images alone, masks of defective images alone, the layout of MVTec AD.",
         "2.1.0": "A manifest decides folds, and says where masks come from.",
         "2.0.0": "Parts in one pose are no copies of each other; a folder that changes is noticed.",
         "1.0.0": "Binary, index and colour masks; folders of good and defective.",
@@ -59,14 +49,14 @@ class Builder(ManualBuilder):
         tfds.core.BuilderConfig(name="grey", description="One channel."),
         tfds.core.BuilderConfig(name="rgb", description="Three channels."),
     ]
-    MANUAL_DOWNLOAD_INSTRUCTIONS = """
-    Put into the manual folder, or into its folders train and test, either
-      images/part_7.jpg, masks/part_7.png         (a mask for each image, of the same stem and size)
-    or
-      good/part_1.jpg, defect/part_7.jpg          (no masks)
-    Masks are 0 and one other value, or are explained by palette.json or palette.csv in the manual
-    folder, which maps the name of each defect type to a colour or a value:
-      {"scratch": [255, 0, 0], "stain": "#00ff00"}   or   scratch,1
+    MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
+    Put your images into the manual folder in one of these ways, all but the last also into its
+    folders train and test:
+      {EXAMPLES}
+    A mask has the stem and the size of its image. Images without one are good, or, in a folder
+    defect, have a label alone. Masks are 0 and one other value, or are explained by palette.json or
+    palette.csv in the manual folder, which maps the name of each defect type to a colour or value:
+      {{"scratch": [255, 0, 0], "stain": "#00ff00"}}   or   scratch,1
     A manifest.jsonl, as python -m zoo pseudo_masks writes it, decides the folds.
     """
 
@@ -93,10 +83,9 @@ class Builder(ManualBuilder):
 
     def fingerprint(self, manual_dir: Path) -> str:
         """Changes with the names, sizes and times of the images, the masks and the palette."""
-        roots = [manual_dir, *(manual_dir / split for split in SPLITS)]
         files = [manual_dir / name for name in (*palettes.FILES, manifests.FILE)]
-        for folder in (root / name for root in roots for name in FOLDERS):
-            files += image_files(folder) if folder.is_dir() else []
+        for source in find_layout(manual_dir).sources.values():
+            files += [source.image, *([source.mask] if source.mask else [])]
         stats = [
             (file.relative_to(manual_dir).as_posix(), file.stat().st_size, file.stat().st_mtime_ns)
             for file in files
@@ -107,13 +96,15 @@ class Builder(ManualBuilder):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         root = Path(dl_manager.manual_dir)
         self.info.metadata["fingerprint"] = self.fingerprint(root)  # before anything is read
-        sources = find_images(root)
+        layout = find_layout(root)
+        sources = layout.sources
+        logging.info("%s: %d images, layout: %s", root, len(sources), layout.name)
         manifest = manifests.read_manifest(root)
         if manifest is not None:
             manifests.check_manifest(manifest, sources, root)
             sources = {name: source for name, source in sources.items() if manifest[name]["use"]}
         palette = palettes.read_palette(root)
-        types = palettes.defect_types(palette)
+        types = layout.types if palette is None and layout.types else palettes.defect_types(palette)
         scanned = self._scan(sources, palette, types, manifest or {})
         self.info.features["label"].names = [GOOD, *types]
         folds = assign_folds(scanned.labels, groups=scanned.groups)
@@ -129,6 +120,7 @@ class Builder(ManualBuilder):
             split: self._generate_examples(
                 {name: sources[name] for name in folds if split_of[name] == split},
                 palette,
+                types,
                 scanned.labels,
                 folds,
             )
@@ -144,17 +136,21 @@ class Builder(ManualBuilder):
         manifest: Mapping[str, dict],
     ) -> Scanned:
         """Reads everything once: bad files are found before anything is written."""
-        labels, thumbnails, shown = {}, {}, set()
+        labels, thumbnails, shown, empty = {}, {}, set(), []
         for name, source in sources.items():
             with self.skipping(name):
                 image = images.read_image(source.image, channels=self._channels)
-                small, mask = thumbnail(image, COPY_SIDE), read_mask(source, image, palette)
+                small, mask = thumbnail(image, COPY_SIDE), read_mask(source, image, palette, types)
                 labels[name] = _label(source, mask, types, manifest.get(name, {}))
                 thumbnails[name] = small
+                if source.label is None and source.mask is not None and not mask.any():
+                    empty.append(name)
                 shown.update(np.unique(mask).tolist(), [labels[name]])
-        if empty := [name for number, name in enumerate(types, 1) if number not in shown]:
+        _check_missing_masks(sources, empty)
+        unseen = [name for number, name in enumerate(types, 1) if number not in shown]
+        if unseen and len(types) > 1:
             raise ValueError(
-                f"Every defect type must be in some image. No image shows {', '.join(empty)}. "
+                f"Every defect type must be in some image. No image shows {', '.join(unseen)}. "
                 "Take it out of the palette file, or add images of it."
             )
         return Scanned(labels, group_copies(thumbnails))
@@ -183,80 +179,64 @@ class Builder(ManualBuilder):
     def _channels(self) -> int:
         return self.info.features["image"].shape[-1]
 
-    def _generate_examples(self, sources, palette, labels, folds) -> Iterator[tuple[str, dict]]:
+    def _generate_examples(
+        self, sources, palette, types, labels, folds
+    ) -> Iterator[tuple[str, dict]]:
         for name, source in sources.items():
             image = images.read_image(source.image, channels=self._channels)
             yield make_example(
                 name,
                 image=image,
-                mask=read_mask(source, image, palette),
+                mask=read_mask(source, image, palette, types),
                 label=labels[name],
                 fold=folds[name],
             )
 
 
-def find_images(root: Path) -> dict[str, Source]:
-    """Finds all images by name, such as "train/images/part_7.jpg" or "good/part_1.jpg".
+def read_mask(source: Source, image: np.ndarray, palette, types: list[str]) -> np.ndarray:
+    """Returns the mask uint8 [H, W, 1] of an image.
 
-    Raises:
-      ValueError: there are no such folders, a folder is empty or holds folders, or images and
-        masks do not pair.
-    """
-    parts = {split: root / split for split in SPLITS if (root / split).is_dir()}
-    if parts and "train" not in parts:
-        raise ValueError(f"{root} has a folder test, so it must have a folder train as well.")
-    _check_one_layout(root, [*parts])
-    sources = {}
-    for split, folder in (parts or {None: root}).items():
-        if parts:
-            _check_one_layout(folder, [])
-        if (folder / "images").is_dir():
-            pairs = find_pairs(folder / "images", folder / "masks").values()
-        elif (folder / GOOD).is_dir() and (folder / DEFECT).is_dir():
-            for name in (GOOD, DEFECT):
-                check_flat(folder / name)
-            pairs = [(f, None) for name in (GOOD, DEFECT) for f in image_files(folder / name)]
-        else:
-            raise ValueError(
-                f"{folder} must hold the folders images and masks, or {GOOD} and {DEFECT}.\n"
-                f"{Builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
-            )
-        if not pairs:
-            raise ValueError(
-                f"{folder} holds no images. Images end in {', '.join(images.SUFFIXES)}."
-            )
-        for image, mask in pairs:
-            sources[image.relative_to(root).as_posix()] = Source(image, mask, split)
-    return sources
-
-
-def _check_one_layout(folder: Path, splits: list[str]) -> None:
-    """Raises where a folder has images in several layouts, since those of one would be lost."""
-    layouts = (splits, ["images"], [GOOD, DEFECT])
-    there = [names for names in layouts if names and any((folder / n).is_dir() for n in names)]
-    if len(there) > 1:
-        raise ValueError(
-            f"{folder} must hold its images in one way. Received the folders "
-            f"{' and also '.join(', '.join(names) for names in there)}: put all images into one of "
-            "them, or build each as a data set of its own."
-        )
-
-
-def read_mask(source: Source, image: np.ndarray, palette) -> np.ndarray:
-    """The mask uint8 [H, W, 1]; without a mask file, a defective image is to be ignored all over.
+    Without a mask file a good image has 0, and a defective one 255, to be ignored, all over.
 
     Raises:
       ValueError: the mask has another size than the image, or values that mean nothing.
     """
     if source.mask is None:
-        defective = source.image.parent.name == DEFECT
-        return np.full((*image.shape[:2], 1), IGNORE if defective else 0, np.uint8)
-    mask = palettes.read_mask(source.mask, palette)
+        unknown = source.label not in (None, GOOD)
+        return np.full((*image.shape[:2], 1), IGNORE if unknown else 0, np.uint8)
+    if source.label in types and palette is None:  # a folder names the type
+        mask = palettes.read_mask(source.mask, None) * np.uint8(1 + types.index(source.label))
+    else:
+        mask = palettes.read_mask(source.mask, palette)
     check_mask_size(mask, image.shape, source.mask)
+    if source.label is not None and not mask.any():
+        mask[...] = IGNORE  # the folder says that there is a defect
     return mask
 
 
 def _label(source: Source, mask: np.ndarray, types: list[str], entry: Mapping) -> int:
-    if source.mask is None:
-        return int(source.image.parent.name == DEFECT)
-    return largest_type(mask, len(types)) or int(entry.get("defective", False))
+    if source.label == GOOD:
+        return 0
+    if source.label in types and source.mask is None:
+        return 1 + types.index(source.label)
+    found = largest_type(mask, len(types))
+    return found or int(source.label is not None or entry.get("defective", False))
+
+
+def _check_missing_masks(sources: Mapping[str, Source], empty: list[str]) -> None:
+    """Takes images without a mask as good ones, unless good ones are known by empty masks.
+
+    Raises:
+      ValueError: some images have an empty mask and others none.
+    """
+    missing = [name for name, source in sources.items() if source.mask is source.label is None]
+    if missing and empty:
+        raise ValueError(
+            f"Every good image must have an empty mask, or none of them any. {len(missing)} images "
+            f"have no mask, such as {', '.join(missing[:5])}, and {len(empty)} have an empty one, "
+            f"such as {empty[0]}. Add the missing masks, or take the empty ones out."
+        )
+    if missing:
+        logging.info(
+            "%d images have no mask and are taken as good, such as %s.", len(missing), missing[0]
+        )

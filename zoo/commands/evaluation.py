@@ -13,6 +13,7 @@ from zoo.commands.options import (
     MAPS,
     MODEL,
     calibration_of,
+    data_dir_of,
     dataset_of,
     predictor_of,
     refuse,
@@ -43,7 +44,7 @@ def calibrate(options) -> Iterator[str]:
         predictor = predictor_of(options, source)
         calibration = evaluate_run.calibrate_predictor(
             predictor,
-            dataset_of(options, predictor),
+            dataset_of(options, predictor, source),
             split=options.split,
             **rules,
         )
@@ -81,7 +82,7 @@ def evaluate(options) -> Iterator[str]:
         known = {"recipe": predictor.recipe, "calibration": predictor.calibration}
         evaluation = evaluate_run.evaluate_on_dataset(
             predictor,
-            dataset_of(options, predictor),
+            dataset_of(options, predictor, source),
             options.split,
             mask_feature=options.mask_feature,
         )
@@ -123,7 +124,7 @@ def statistics(options) -> Iterator[str]:
 
     builder = datasets.prepare_dataset(
         dataset,
-        data_dir=options.data_dir,
+        data_dir=data_dir_of(options, dataset),
         manual_dir=options.manual_dir,
         skip_broken_images=options.skip_broken_images,
     )

@@ -106,13 +106,30 @@ def calibration_of(options) -> dict | None:
     return read_calibration(options.calibration)
 
 
-def dataset_of(options, predictor):
-    """The data set of --dataset, else that of a model, built from --manual_dir where it is not."""
+def dataset_of(options, predictor, source: str):
+    """The data set of --dataset, else that of the model of `source`, which a run remembers."""
+    from builders.runs import run_files
     from zoo.data import datasets
 
+    dataset = options.dataset or predictor.recipe["dataset"]
+    remembered = run_files.read_document(source, run_files.DATA_FILE)
+    if options.manual_dir or "data_dir" in options.given or remembered.get("dataset") != dataset:
+        data_dir, manual_dir = data_dir_of(options, dataset), options.manual_dir
+    else:
+        data_dir, manual_dir = remembered["data_dir"], remembered["manual_dir"]
     return datasets.prepare_dataset(
-        options.dataset or predictor.recipe["dataset"],
-        data_dir=options.data_dir,
-        manual_dir=options.manual_dir,
+        dataset,
+        data_dir=data_dir,
+        manual_dir=manual_dir,
         skip_broken_images=options.skip_broken_images,
     )
+
+
+def data_dir_of(options, dataset: str):
+    """The folder of --data_dir, and without it one for each folder of a user's own images."""
+    own = dataset.startswith("image_mask_folder/") and options.manual_dir
+    if not own or "data_dir" in options.given:
+        return options.data_dir
+    from zoo.data import datasets
+
+    return datasets.folder_of_built_data(options.data_dir, options.manual_dir)

@@ -30,7 +30,7 @@ def pseudo_masks(options) -> Iterator[str]:
     teacher = predictor_of(options, source)
     written = write_pseudo_masks(
         teacher,
-        dataset_of(options, teacher),
+        dataset_of(options, teacher, source),
         output_dir,
         preset=options.roles,
         image_labels=options.image_labels,
@@ -56,7 +56,9 @@ def compare(options) -> Iterator[str]:
     from zoo.results import tables
 
     load = functools.partial(predictor_of, options)
-    compared = comparison.compare(teacher, students, load, dataset_of(options, load(students[0])))
+    compared = comparison.compare(
+        teacher, students, load, dataset_of(options, load(students[0]), students[0])
+    )
     yield tables.comparison_table(compared)
     if compared["taught"]:
         yield (

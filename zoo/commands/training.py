@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from absl import logging
 
 from zoo.commands.command_line import Commands
-from zoo.commands.options import DATA, RECIPE, dataset_of, recipe_changes, required
+from zoo.commands.options import DATA, RECIPE, data_dir_of, dataset_of, recipe_changes, required
 from zoo.recipes import RECIPES, get_recipe
 
 COMMANDS = Commands()
@@ -45,7 +45,7 @@ def train(options) -> Iterator[str]:
             run = train_recipe(
                 recipe,
                 runs_dir=options.runs_dir,
-                data_dir=options.data_dir,
+                data_dir=data_dir_of(options, recipe.dataset),
                 manual_dir=options.manual_dir,
                 run_name=options.run_name,
                 resume=options.resume,
@@ -72,7 +72,7 @@ def update(options) -> Iterator[str]:
     from zoo.prediction import predictor
     from zoo.training import update as updating
 
-    builder = dataset_of(options, predictor.load_predictor(source))
+    builder = dataset_of(options, predictor.load_predictor(source), source)
     run = updating.update(
         source,
         images,

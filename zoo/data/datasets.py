@@ -1,6 +1,9 @@
 """The examples of a data set: built on disk once, then read split by split and fold by fold."""
 
+import hashlib
+import os
 import pathlib
+import shutil
 
 import numpy as np
 import tensorflow as tf
@@ -27,7 +30,7 @@ def prepare_dataset(
 
     Raises:
       ValueError: the name or config is unknown, the archive is missing or broken, or what is there
-        was built from another folder or before its files changed.
+        was built from another folder. One that has changed since is built again.
     """
     name, _, config = dataset.partition("/")
     if name not in tfds_datasets.DATASETS:
@@ -44,6 +47,14 @@ def prepare_dataset(
         )
     options = {"skip_broken_images": True} if skip_broken_images else {}
     builder = builder_class(config=config, data_dir=data_dir, **options)
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and manual_dir and builder.data_path.exists():
+        manual_dir = pathlib.Path(manual_dir).resolve()
+        _check_folder(builder, manual_dir)
+        before = (builder.info.metadata or {}).get("fingerprint")
+        if before and builder.fingerprint(manual_dir) != before:
+            logging.info("%s has changed: its data set is built again.", manual_dir)
+            shutil.rmtree(builder.data_path)
+            builder = builder_class(config=config, data_dir=data_dir, **options)
     needs_archive = builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not builder.data_path.exists()
     if needs_archive and not (manual_dir and pathlib.Path(manual_dir).is_dir()):
         raise ValueError(
@@ -54,13 +65,13 @@ def prepare_dataset(
         download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
     )
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and manual_dir:
-        _check_source(builder, pathlib.Path(manual_dir).resolve())
+        _check_folder(builder, pathlib.Path(manual_dir).resolve())
     for skipped in (builder.info.metadata or {}).get("skipped_images", []):
         logging.warning("%s was built without the broken image %s.", dataset, skipped)
     return builder
 
 
-def _check_source(builder, manual_dir: pathlib.Path) -> None:
+def _check_folder(builder, manual_dir: pathlib.Path) -> None:
     """Notes the folder that a data set was built from, or compares it with what was noted."""
     built = pathlib.Path(builder.data_path)
     note = built / _SOURCE_FILE
@@ -71,12 +82,13 @@ def _check_source(builder, manual_dir: pathlib.Path) -> None:
             f"{built} was built from {note.read_text()}. Choose another --data_dir for "
             f"{manual_dir}, or leave --manual_dir out to use what is built."
         )
-    before = (builder.info.metadata or {}).get("fingerprint")
-    if before and builder.fingerprint(manual_dir) != before:
-        raise ValueError(
-            f"{manual_dir} has changed since {built} was built from it. Delete {built} to build it "
-            "again, choose another --data_dir, or leave --manual_dir out to use what is built."
-        )
+
+
+def folder_of_built_data(data_dir, manual_dir) -> pathlib.Path:
+    """Returns the folder below `data_dir` for the data set built of a user's own folder."""
+    folder = pathlib.Path(manual_dir).resolve()
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
+    return pathlib.Path(data_dir) / f"{folder.name}-{digest}"
 
 
 def read_examples(

@@ -101,6 +101,14 @@ def train(
         _check_same(partial, recipe, known)
     partial.mkdir(parents=True, exist_ok=True)
     write_json(partial / run_files.RECIPE_FILE, recipe.to_dict())
+    write_json(
+        partial / run_files.DATA_FILE,
+        {
+            "dataset": recipe.dataset,
+            "data_dir": str(pathlib.Path(data_dir).resolve()),
+            "manual_dir": manual_dir and str(pathlib.Path(manual_dir).resolve()),
+        },
+    )
     if known is not None:
         write_json(partial / run_files.KNOWN_IMAGES_FILE, known)
 
