@@ -1,6 +1,6 @@
 """The command line: `python -m export convert` and `python -m export serve`."""
 
-import os
+import sys
 from collections.abc import Iterator
 
 from absl import app, flags, logging
@@ -8,45 +8,7 @@ from absl import app, flags, logging
 from export import FORMATS, PRECISIONS
 from zoo.commands import command_line
 from zoo.commands.options import required
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when first imported
-
-flags.DEFINE_list("run", [], "Run directories to convert, with commas between.")
-flags.DEFINE_string("modules_dir", "modules", "Folder of all modules.")
-flags.DEFINE_enum(
-    "format", "saved_model", FORMATS, "What to write; others stand beside the module."
-)
-flags.DEFINE_enum(
-    "precision",
-    "float32",
-    PRECISIONS,
-    "Of other formats: float16 halves the file, int8 quarters it.",
-)
-flags.DEFINE_enum(
-    "weights",
-    "float32",
-    ("float32", "bfloat16"),
-    "Of the module, not of other formats; bfloat16 halves the archive.",
-)
-flags.DEFINE_list(
-    "image_size", None, "Height and width of the only images that another format shall take."
-)
-flags.DEFINE_list(
-    "images", [], "PNG or JPEG files or globs, to fit int8 to and to compare formats on."
-)
-flags.DEFINE_integer(
-    "version",
-    None,
-    "Version to write or to package; without it the next free one, or the newest.",
-    lower_bound=1,
-)
-flags.DEFINE_string("module", None, "Handle of a published module.")
-flags.DEFINE_enum("hub", None, ("kaggle", "huggingface"), "Where it shall be uploaded.")
-flags.DEFINE_string("owner", None, "Your name there, or your organisation's.")
-flags.DEFINE_string("output_dir", None, "Folder to write; it must not exist.")
-flags.DEFINE_string("host", "127.0.0.1", "Address to serve on; 0.0.0.0 answers everybody.")
-flags.DEFINE_integer("port", 8500, "Port to serve on.", lower_bound=0, upper_bound=65535)
-
+from zoo.visualization.terminal import quiet_imports
 
 USAGE = """Usage: python -m export COMMAND [flags]
 
@@ -106,22 +68,15 @@ def convert(options) -> Iterator[str]:
 
 
 def _convert_to_other_format(options, run, stem) -> Iterator[str]:
-    from builders.runs.run_dir import load_model, read_learnt_from
-    from export import portable, publish
+    from export import portable
 
-    model, recipe = load_model(run)
-    image_size = _image_size(options.image_size)
-    made = portable.write(
-        model,
-        recipe,
+    made = portable.convert_run(
+        run,
         stem,
         format=options.format,
         precision=options.precision,
-        image_size=image_size,
-        images=portable.read_images(options.images, recipe, image_size),
-        calibration=publish.read_calibration(run),
-        known_images=publish.read_known_images(run),
-        learnt_from=read_learnt_from(run),
+        image_size=_image_size(options.image_size),
+        images=options.images,
     )
     path, agreement = stem.with_name(made["file"]), made["agreement"]
     yield f"{options.format} {options.precision}: {path}  {made['bytes']:,} bytes"
@@ -175,10 +130,55 @@ def serve(options) -> Iterator[str]:
 
 
 def main(argv: list[str]) -> int:
+    quiet_imports()
     logging.set_verbosity(logging.WARNING)  # TensorFlow reports every written file
     return command_line.run(argv, COMMANDS, USAGE)
 
 
-if __name__ == "__main__":
-    __doc__ = USAGE  # what --help prints first
+def define_flags() -> None:
+    flags.DEFINE_list("run", [], "Run directories to convert, with commas between.")
+    flags.DEFINE_string("modules_dir", "modules", "Folder of all modules.")
+    flags.DEFINE_enum(
+        "format", "saved_model", FORMATS, "What to write; others stand beside the module."
+    )
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        PRECISIONS,
+        "Of other formats: float16 halves the file, int8 quarters it.",
+    )
+    flags.DEFINE_enum(
+        "weights",
+        "float32",
+        ("float32", "bfloat16"),
+        "Of the module, not of other formats; bfloat16 halves the archive.",
+    )
+    flags.DEFINE_list(
+        "image_size", None, "Height and width of the only images that another format shall take."
+    )
+    flags.DEFINE_list(
+        "images", [], "PNG or JPEG files or globs, to fit int8 to and to compare formats on."
+    )
+    flags.DEFINE_integer(
+        "version",
+        None,
+        "Version to write or to package; without it the next free one, or the newest.",
+        lower_bound=1,
+    )
+    flags.DEFINE_string("module", None, "Handle of a published module.")
+    flags.DEFINE_enum("hub", None, ("kaggle", "huggingface"), "Where it shall be uploaded.")
+    flags.DEFINE_string("owner", None, "Your name there, or your organisation's.")
+    flags.DEFINE_string("output_dir", None, "Folder to write; it must not exist.")
+    flags.DEFINE_string("host", "127.0.0.1", "Address to serve on; 0.0.0.0 answers everybody.")
+    flags.DEFINE_integer("port", 8500, "Port to serve on.", lower_bound=0, upper_bound=65535)
+
+
+def start() -> None:
+    """Parses the flags and runs the command."""
+    define_flags()
+    sys.modules["__main__"].__doc__ = USAGE  # what --help prints first
     app.run(main, flags_parser=lambda argv: command_line.parse(argv, COMMANDS, USAGE))
+
+
+if __name__ == "__main__":
+    start()

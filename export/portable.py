@@ -19,12 +19,39 @@ import numpy as np
 from builders.predictions import predictions
 from builders.runs import run_dir, runtimes
 from builders.runs.atomic import write_json
-from export import PRECISIONS, check, licences
+from export import PRECISIONS, check, licences, publish
 from export.archive import describe_file
 from export.writers import SUFFIXES, WRITERS
 
 PACKAGES = "ai-edge-litert onnx onnxruntime openvino tf2onnx"  # `export` in setup.cfg
 MOST_IMAGES = 64  # that int8 is fitted to, and all is compared on
+
+
+def convert_run(run, stem, *, format, precision, image_size, images) -> dict:
+    """Writes the model of a run directory in another format, beside the module at `stem`.
+
+    Args:
+      run: a run directory.
+      stem: the path of the files, but for size, precision and suffix.
+      format, precision, image_size: see `write`.
+      images: files or globs, to fit int8 to and to compare formats on.
+
+    Returns:
+      What `write` returns.
+    """
+    model, recipe = run_dir.load_model(run)
+    return write(
+        model,
+        recipe,
+        stem,
+        format=format,
+        precision=precision,
+        image_size=image_size,
+        images=read_images(images, recipe, image_size),
+        calibration=publish.read_calibration(run),
+        known_images=publish.read_known_images(run),
+        learnt_from=run_dir.read_learnt_from(run),
+    )
 
 
 def write(

@@ -26,8 +26,9 @@ COPY_SIDE = 64  # pixels of a thumbnail for copies
 COPY_CORRELATION = 0.994
 MOST_COPIES = 8  # an image turned and mirrored in all ways; so few are never taken for a pose
 # The same of parts in one pose, without what they share. Different transistors reach 0.83, copies
-# of them, saved and scaled as above, fall to 0.98.
-RESIDUAL_CORRELATION = 0.85
+# of them, saved and scaled as above, fall to 0.98. Parts that differ by how far they are shifted
+# chain into large groups at the first, so such groups are asked the next one.
+RESIDUAL_CORRELATIONS = (0.85, 0.95, 0.98)
 _FLAT = 1e-4  # length of a vector that is nothing but rounding
 _ROWS = 1024  # thumbnails compared with all others at once
 
@@ -78,7 +79,8 @@ def group_copies(thumbnails: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Groups images that were saved, scaled, turned or mirrored from one original.
 
     A group that is larger than a fold is rather many parts in one pose. What its images share is
-    taken away, and only those that still agree are copies.
+    taken away, and only those that still agree are copies. If too many agree then, only equal
+    thumbnails are copies, and images without any structure are none.
 
     Args:
       thumbnails: of `thumbnail` with `side=COPY_SIDE`, by the image's name.
@@ -89,10 +91,15 @@ def group_copies(thumbnails: Mapping[str, np.ndarray]) -> dict[str, str]:
     names = sorted(thumbnails)
     stack = _stack(thumbnails)
     groups = _link(stack, COPY_CORRELATION)
-    sizes = np.bincount(groups)
-    for number in np.flatnonzero(sizes > max(MOST_COPIES, len(names) / NUM_FOLDS)):
-        parts = np.flatnonzero(groups == number)
-        groups[parts] = groups.max() + 1 + _link(_without_pose(stack[parts]), RESIDUAL_CORRELATION)
+    most = max(MOST_COPIES, len(names) / NUM_FOLDS)
+    for correlation in (*RESIDUAL_CORRELATIONS, None):
+        for number in np.flatnonzero(np.bincount(groups) > most):
+            parts = np.flatnonzero(groups == number)
+            if correlation is None:
+                finer = _equal(stack[parts])
+            else:
+                finer = _link(_without_pose(stack[parts]), correlation)
+            groups[parts] = groups.max() + 1 + finer
     return _name_groups(names, groups)
 
 
@@ -134,6 +141,14 @@ def _link(stack: np.ndarray, correlation: float) -> np.ndarray:
             rows, columns = np.append(rows + start, everything), np.append(columns, groups)
             groups = _first_of_each(_components(rows, columns, len(stack)))
     return np.unique(groups, return_inverse=True)[1]
+
+
+def _equal(stack: np.ndarray) -> np.ndarray:
+    """Numbers the groups of float32 [N, S, S] that are equal, the flat ones one by one."""
+    flat = stack.reshape(len(stack), -1)
+    groups = np.unique(flat, axis=0, return_inverse=True)[1].ravel()
+    plain = np.ptp(flat, axis=1) < _FLAT
+    return np.where(plain, groups.max() + 1 + np.arange(len(stack)), groups)
 
 
 def _without_pose(stack: np.ndarray) -> np.ndarray:

@@ -7,8 +7,17 @@ from zoo.modules.find import module_folder
 from zoo.moved import MovedFinder
 from zoo.recipes import RECIPES, get_recipe
 from zoo.recipes.recipe import Recipe
+from zoo.visualization.terminal import quiet_imports
 
-__all__ = ["Recipe", "get_recipe", "list_modules", "load", "module_path"]
+__all__ = [
+    "Recipe",
+    "get_recipe",
+    "list_modules",
+    "load",
+    "load_run",
+    "module_path",
+    "train",
+]
 
 sys.meta_path.append(MovedFinder())
 
@@ -38,6 +47,26 @@ def module_path(handle: str, *, modules_dir="modules") -> str:
             f"Received: {handle!r}"
         )
     return str(folder)
+
+
+def train(folder=None, **options):
+    """Trains a model on a folder of images; see `zoo.api.run.train`.
+
+    Returns:
+      A `zoo.api.run.Run`: `metrics`, `report`, `predict`, `evaluate`, `export`.
+    """
+    quiet_imports()
+    from zoo.api import run  # imports TensorFlow and Keras, which takes seconds
+
+    return run.train(folder, **options)
+
+
+def load_run(path):
+    """Opens a run directory, as a `zoo.api.run.Run`."""
+    quiet_imports()
+    from zoo.api import run
+
+    return run.Run(path)
 
 
 def load(handle: str, *, modules_dir="modules"):

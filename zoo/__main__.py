@@ -2,26 +2,25 @@
 
 import dataclasses
 import os
-import pathlib
 import sys
-from logging import ERROR, Formatter
 
-# TensorFlow reads these when it is imported. Batches gain from oneDNN's kernels on every CPU that
+# TensorFlow reads it when it is imported. Batches gain from oneDNN's kernels on every CPU that
 # was measured; single images do on some, and there TensorFlow takes them by itself.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if sys.argv[1:2] == ["train"]:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from absl import app, flags, logging
+from absl import app, flags
 
 from zoo.commands import COMMANDS, USAGE, command_line
 from zoo.commands.options import RECIPE_FLAGS
 from zoo.recipes.recipe import parse_field, type_name
+from zoo.visualization.terminal import quiet_imports, show_our_messages_alone
 
 flags.DEFINE_string(
     "module", None, "Handle <builder>/<dataset>/<class>; * and ? stand for several."
 )
 flags.DEFINE_string("recipe", "default", "Name of the recipe; `list` shows those of each module.")
+flags.DEFINE_bool("fast", False, "Choose a network for a fast line, which needs masks.")
 flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 flags.DEFINE_bool("tables", False, "Print all tables of the result files in --source.")
 flags.DEFINE_string("runs_dir", "runs", "Folder of all runs.")
@@ -52,7 +51,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "student", None, "Run or module whose answers a review compares the teacher's masks with."
 )
-flags.DEFINE_string("modules_dir", "modules", "Folder of exported modules, for their handles.")
+flags.DEFINE_string("modules_dir", "modules", "Folder of exported modules.")
 flags.DEFINE_string(
     "ground_truth", None, "Folder of the test set that belongs to the anomaly maps in --source."
 )
@@ -118,6 +117,7 @@ flags.DEFINE_enum(
 flags.DEFINE_bool(
     "image_labels", False, "It is known which images are good, and which are not, though not where."
 )
+flags.DEFINE_string("shell", "bash", "Of the completion: bash, zsh or fish.")
 flags.DEFINE_string("checkpoint", None, "Path of a TensorFlow 1 checkpoint.")
 flags.DEFINE_enum("peer", None, ["torch"], "Also time the same network in PyTorch.")
 
@@ -139,21 +139,17 @@ for _field in RECIPE_FLAGS:
     flags.DEFINE(_FieldParser(_field), _field.name, None, f"Recipe: {_field.metadata['help']}.")
 
 
-def _show_our_messages_alone() -> None:
-    """Prints this project's log plainly, and of the libraries below it only what is an error."""
-    packages = [str(pathlib.Path(__file__).parents[1] / name) for name in ("zoo", "tfds_datasets")]
-    handler = logging.get_absl_handler()
-    handler.setFormatter(Formatter("%(message)s"))
-    handler.addFilter(
-        lambda record: record.levelno >= ERROR or record.pathname.startswith(tuple(packages))
-    )
-
-
 def main(argv) -> int:
-    _show_our_messages_alone()
+    quiet_imports()
+    show_our_messages_alone()
     return command_line.run(argv, COMMANDS, USAGE)
 
 
-if __name__ == "__main__":
-    __doc__ = USAGE  # what --help prints first
+def start() -> None:
+    """Parses the flags and runs the command."""
+    sys.modules["__main__"].__doc__ = USAGE  # what --help prints first
     app.run(main, flags_parser=lambda argv: command_line.parse(argv, COMMANDS, USAGE))
+
+
+if __name__ == "__main__":
+    start()

@@ -20,7 +20,8 @@ from zoo.synthetic_anomalies import batches as anomaly_pipeline
 from zoo.synthetic_anomalies.textures import Textures
 from zoo.training import recipe_checks
 from zoo.training.backup import Backup
-from zoo.training.train import run_path, train
+from zoo.training.run_paths import run_path
+from zoo.training.train import train
 
 GOOD = anomaly_pipeline.GoodImages(
     np.random.default_rng(0).integers(0, 256, (7, 32, 32, 1), np.uint8), np.ones((7, 32, 32), bool)

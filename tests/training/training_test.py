@@ -19,7 +19,8 @@ from zoo.evaluation import evaluate_run
 from zoo.prediction.predictor import load_predictor
 from zoo.recipes.recipe import Recipe, parse_field
 from zoo.training import optimizers
-from zoo.training.train import run_path, train
+from zoo.training.run_paths import run_path
+from zoo.training.train import train
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
 SMALL = {
@@ -238,7 +239,7 @@ def test_types_are_learnt_and_measured(data_dir, tmp_path):
     [
         (
             ("tiny_unet/dagm2007/class_11",),
-            r"must be tiny_unet/dagm2007/ and class_1, class_2.*Received",
+            r"must be <builder>/<data set>/<class>.*Did you mean .*Received",
         ),
         ((MODULE, "best"), r"must be one of default, nvidia"),
     ],

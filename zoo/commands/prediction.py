@@ -22,11 +22,17 @@ from zoo.recipes import RECIPES, get_recipe
 COMMANDS = Commands()
 
 
-@COMMANDS.add("list")
+@COMMANDS.add("list", "module", "dataset", word="module")
 def list_modules(options) -> Iterator[str]:
+    def wanted(handle):
+        dataset = handle.partition("/")[2]
+        return (options.module or "") in handle and dataset.startswith(options.dataset or "")
+
     yield "Pretrained, for zoo.load; ms: one image of 512x512, or of the training size, on the CPU"
     yield f"  {'':36} parameters    MB     ms  defect IoU  image AUROC  licence of the data"
     for each in pretrained.manifests():
+        if not wanted(each["handle"]):
+            continue
         figures, megabytes = each["figures"], each["archive"]["bytes"] / 1e6
         iou, auroc = (_shown(figures[name]) for name in ("defect_iou", "image_auroc"))
         yield (
@@ -34,7 +40,8 @@ def list_modules(options) -> Iterator[str]:
             f"{each['milliseconds']:6.0f} {iou:>11} {auroc:>12}  {each['data_licence']}"
         )
     yield "Can be trained, by these recipes"
-    for handle, recipes in RECIPES.items():
+    for handle in filter(wanted, RECIPES):
+        recipes = RECIPES[handle]
         yield f"  {handle:40} {', '.join(recipes)}"
 
 

@@ -21,15 +21,21 @@ COMMANDS = Commands()
     "train",
     "module",
     "recipe",
+    "fast",
     "runs_dir",
+    "modules_dir",
     "run_name",
     "resume",
     "tensorboard",
     "every",
     *DATA,
     *RECIPE,
+    word="manual_dir",
 )
 def train(options) -> Iterator[str]:
+    if options.manual_dir and "/" not in (options.module or ""):
+        yield from _train_folder(options)
+        return
     pattern = required(options, "module")
     handles = fnmatch.filter(RECIPES, pattern)
     if not handles:
@@ -64,6 +70,47 @@ def train(options) -> Iterator[str]:
         yield f"report  {run / 'report.html'}"
     if failures:
         raise ValueError(f"These modules failed, see above: {', '.join(failures)}")
+
+
+def _train_folder(options) -> Iterator[str]:
+    """Chooses a model for a user's own folder, trains it, and exports it."""
+    from export.publish import publish
+    from export.versions import version_paths
+    from zoo.auto.plan import make_plan
+
+    plan = make_plan(
+        options.manual_dir,
+        data_dir=options.data_dir,
+        module=options.module,
+        recipe=options.recipe if "recipe" in options.given else None,
+        fast=options.fast,
+        skip_broken_images=options.skip_broken_images,
+        **recipe_changes(options),
+    )
+    yield from plan.describe()
+    from builders.runs import run_files
+    from zoo.report import verdict
+    from zoo.training.train import train as train_recipe
+
+    run = train_recipe(
+        plan.recipe,
+        runs_dir=options.runs_dir,
+        data_dir=plan.data_dir,
+        manual_dir=options.manual_dir,
+        run_name=options.run_name or plan.run_name,
+        resume=True,
+        skip_broken_images=options.skip_broken_images,
+        tensorboard=options.tensorboard,
+        measure_every=options.every,
+        number_runs=options.run_name is None,
+    )
+    yield verdict.table(run_files.read_document(run, run_files.METRICS_FILE))
+    manifest, _ = publish(run, options.modules_dir)
+    paths = version_paths(options.modules_dir, manifest["handle"], manifest["version"])
+    yield f"run     {run}"
+    yield f"report  {run / 'report.html'}"
+    yield f"module  {paths['module']}"
+    yield f"next    defect-zoo predict --source={run} --images='new/*.png' --output_dir=found"
 
 
 @COMMANDS.add("update", "source", "images", "run_name", "dataset", *DATA)

@@ -1,6 +1,8 @@
 """The examples of a data set: built on disk once, then read split by split and fold by fold."""
 
+import contextlib
 import hashlib
+import io
 import os
 import pathlib
 import shutil
@@ -61,9 +63,10 @@ def prepare_dataset(
             f"{name} needs your own copy: set --manual_dir to its folder. Received: "
             f"{manual_dir}\n{builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
         )
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # of downloads, of which there are none
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
+        )
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and manual_dir:
         _check_folder(builder, pathlib.Path(manual_dir).resolve())
     for skipped in (builder.info.metadata or {}).get("skipped_images", []):

@@ -4,6 +4,7 @@ A module's handle is `<builder>/<dataset>/<class>`; a recipe is chosen by its na
 """
 
 import dataclasses
+import difflib
 import inspect
 
 from zoo.recipes import anomaly, cam, dagm, defect_types, derived, memory, super_simple_net
@@ -22,6 +23,11 @@ RECIPE_FILES: dict[str, dict[str, dict[str, dict]]] = {
 RECIPES = {handle: named for file in RECIPE_FILES.values() for handle, named in file.items()}
 
 
+def closest_handles(handle: str) -> list[str]:
+    """Returns the three handles of `RECIPES` that are most like another one."""
+    return difflib.get_close_matches(handle, RECIPES, n=3, cutoff=0.0)
+
+
 def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
     """Returns the recipe of a module, with the given fields changed.
 
@@ -33,15 +39,14 @@ def get_recipe(module: str, name: str = "default", **changes) -> Recipe:
       **changes: fields of `Recipe` that shall differ from the recipe; `builder_args` is merged.
 
     Raises:
-      ValueError: the module, the recipe or a field is unknown; the message lists the valid ones.
+      ValueError: the module, the recipe or a field is unknown; the message names what is valid, or
+        alike.
     """
     if module not in RECIPES:
-        families: dict[str, list[str]] = {}
-        for handle in RECIPES:
-            family, _, config = handle.rpartition("/")
-            families.setdefault(family, []).append(config)
-        valid = "; or ".join(f"{key}/ and {', '.join(names)}" for key, names in families.items())
-        raise ValueError(f"Argument `module` must be {valid}. Received: {module!r}")
+        raise ValueError(
+            "Argument `module` must be <builder>/<data set>/<class>, as `list` prints them. Did "
+            f"you mean {', '.join(closest_handles(module))}? Received: {module!r}"
+        )
     if name not in RECIPES[module]:
         raise ValueError(
             f"Argument `recipe` must be one of {', '.join(RECIPES[module])} for {module}. "

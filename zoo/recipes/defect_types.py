@@ -220,9 +220,14 @@ def _of_builder(builder):
 RECIPES = {
     handle: names for builder in _BUILDER_ARGS for handle, names in _of_builder(builder).items()
 }
-RECIPES["tiny_unet/kolektor_sdd/commutator"] = {
-    "default": _default("tiny_unet", _KOLEKTOR_SDD, channels=1, num_types=1)
-}
+for _handle, _data, _channels in (
+    ("kolektor_sdd/commutator", _KOLEKTOR_SDD, 1),
+    ("image_mask_folder/grey", _IMAGE_MASK_FOLDER, 1),
+    ("image_mask_folder/rgb", _IMAGE_MASK_FOLDER, 3),
+):
+    RECIPES[f"tiny_unet/{_handle}"] = {
+        "default": _default("tiny_unet", _data, channels=_channels, num_types=1)
+    }
 for _category in _ANTILLIA:
     RECIPES[f"flex_unet/mvtec_ad/{_category}"]["antillia"] = _antillia(_category)
 RECIPES["micro_segmentor/msd/screen"]["fixel"] = _fixel()

@@ -1,5 +1,7 @@
 """Says in plain words how many parts are judged wrongly, and how sure that is."""
 
+import collections
+
 from builders.runs.figures import FIGURES
 from zoo.metrics.decisions import CONFIDENCE, wilson_interval
 
@@ -66,15 +68,17 @@ def table(metrics: dict) -> str:
     rows = [("data", f"{metrics['dataset']} {metrics['split']}, {metrics['images']} images")]
     if metrics.get("seen"):
         rows.append(("seen", "images of it taught the model or chose thresholds: figures flatter"))
+    undefined = collections.defaultdict(list)  # names by reason
     for key in _shown(metrics):
         name, value = FIGURES[key].name, metrics[key]
         if value is None:
-            rows.append((name, f"undefined: {reasons.get(key) or _why_undefined(metrics)}"))
+            undefined[reasons.get(key) or _why_undefined(metrics)].append(name)
         elif isinstance(value, int):
             rows.append((name, str(value)))
         else:
             bound = f" ± {bounds[key]:.1g}" if key in bounds else ""
             rows.append((name, f"{value:.4f}{bound}"))
+    rows += [("undefined", f"{', '.join(names)}: {why}") for why, names in undefined.items()]
     for label, group in metrics.get("groups", {}).items():
         shown = (f"{name} {value:.4f}" for name, value in group.items() if value is not None)
         rows.append((label, ", ".join(shown)))

@@ -64,6 +64,14 @@ def _check_types(recipe, builder):
                 f"Recipe field `builder_args` must have {argument} {any_defect}, for any defect, "
                 f"or {len(names)}, for {', '.join([first, *names[1:]])}. Received: {count}"
             )
+        if argument in recipe.builder_args and count == any_defect < len(names) - 1:
+            logging.info(
+                "The types %s are merged into one defect. --builder_args='{\"%s\": %d}' tells them "
+                "apart.",
+                ", ".join(names[1:]),
+                argument,
+                len(names),
+            )
 
 
 def _check_rules(recipe, builder):

@@ -3,7 +3,6 @@
 import csv
 import functools
 import importlib.util
-import json
 import os
 import pathlib
 
@@ -22,17 +21,18 @@ from zoo.prediction import predictor
 from zoo.recipes.builder_kinds import MEMORY_BANK_BUILDERS, ONE_CLASS_BUILDERS
 from zoo.recipes.recipe import Recipe
 from zoo.report.results import write_results
-from zoo.training import callbacks, optimizers, recipe_checks, starting_weights, tasks
+from zoo.training import (
+    callbacks,
+    optimizers,
+    recipe_checks,
+    run_paths,
+    show_progress,
+    starting_weights,
+    tasks,
+)
 from zoo.training.backup import Backup
-from zoo.visualization import progress
 
 PICTURED_IMAGES = 4  # validation images drawn after every epoch
-
-
-def run_path(runs_dir, recipe: Recipe, run_name: str | None = None) -> pathlib.Path:
-    """The run directory of a recipe: `<runs_dir>/<handle>/<recipe>_seed<seed>` or `run_name`."""
-    name = run_name or f"{recipe.name}_seed{recipe.seed}"
-    return pathlib.Path(runs_dir) / recipe.module / name
 
 
 def train(
@@ -46,6 +46,7 @@ def train(
     skip_broken_images: bool = False,
     tensorboard: bool = False,
     measure_every: int | None = None,
+    number_runs: bool = False,
 ) -> pathlib.Path:
     """Trains, calibrates on the validation folds, measures on the test split, and reports.
 
@@ -63,6 +64,8 @@ def train(
       tensorboard: also write TensorBoard logs.
       measure_every: epochs between two measurements of the anomaly metrics of the validation
         images, which change nothing of the training; None measures them never.
+      number_runs: where the name belongs to a run of another recipe or of other images, take the
+        next free one, such as `<run_name>_2`.
 
     Returns:
       The run directory.
@@ -71,8 +74,6 @@ def train(
       ValueError: the recipe does not fit the data, or another or unfinished run is in the way.
       FloatingPointError: the loss became NaN or infinite.
     """
-    run = run_path(runs_dir, recipe, run_name)
-    partial = run.with_name(f"{run.name}.partial")
     recipe_checks.check_choices(recipe)
     leakage.refuse_test_split(
         recipe.train_split, recipe.test_split, recipe.training_folds, recipe.test_folds
@@ -85,8 +86,12 @@ def train(
     )
     recipe = supervision.completed(with_class_names(recipe, builder), builder)
     known = leakage.training_hashes(builder, recipe)
+    run = run_paths.run_path(runs_dir, recipe, run_name)
+    if number_runs:
+        run = run_paths.free_path(run, recipe, known)
+    partial = run.with_name(f"{run.name}.partial")
     if run.exists():
-        _check_same(run, recipe, known)
+        run_paths.check_same(run, recipe, known)
         logging.info("%s is done already.", run)
         return run
     # What is missing shall be found now rather than after hours of training.
@@ -98,7 +103,7 @@ def train(
                 f"{partial} holds an unfinished run. Go on with it by --resume, or choose another "
                 "--run_name."
             )
-        _check_same(partial, recipe, known)
+        run_paths.check_same(partial, recipe, known)
     partial.mkdir(parents=True, exist_ok=True)
     write_json(partial / run_files.RECIPE_FILE, recipe.to_dict())
     write_json(
@@ -177,6 +182,7 @@ def _fit_by_gradients(recipe, builder, partial, *, tensorboard, measure_every):
         callbacks.ShortNames(),  # before all others, which see the short names
         *measured,  # before those that may watch its figures
         callbacks.StopAtNaN(partial / "backup"),
+        show_progress.ShowProgress(recipe.epochs, recipe.steps_per_epoch),
         *stateful.values(),
         *_optional_callbacks(recipe, partial, model, validation, tensorboard),
         backup,  # behind all others, whose state it keeps
@@ -190,7 +196,7 @@ def _fit_by_gradients(recipe, builder, partial, *, tensorboard, measure_every):
             epochs=recipe.epochs,
             steps_per_epoch=recipe.steps_per_epoch,
             shuffle=False,  # the batches come shuffled
-            verbose=progress.verbosity(),
+            verbose=0,  # `ShowProgress` shows the whole training, not each epoch
             callbacks=training_callbacks,
         )
     if recipe.weights == "best":
@@ -255,26 +261,6 @@ def _measure(recipe, builder, partial):
         folds = () if recipe.builder in MEMORY_BANK_BUILDERS else recipe.training_folds
         evaluation = evaluate_run.with_outliers(evaluation, search, calibrated, builder, folds)
     write_results(partial, evaluation, run=partial)
-
-
-def _check_same(directory, recipe, known):
-    """Raises where a directory holds the run of another recipe or of other images."""
-    file = directory / run_files.RECIPE_FILE
-    if not file.is_file():
-        return
-    before, now = json.loads(file.read_text()), recipe.to_dict()
-    before = Recipe.from_dict(before).to_dict()  # completes one of an earlier version
-    changed = sorted(key for key in now if before[key] != now[key])
-    if changed:
-        raise ValueError(
-            f"{directory} holds a run with another {', '.join(changed)}. Choose another --run_name."
-        )
-    known_before = leakage.read_hashes(directory)
-    if known_before is not None and known_before != frozenset(known or ()):
-        raise ValueError(
-            f"{directory} holds a run that knows other images than those that {recipe.dataset} "
-            "would teach now: files were added or removed. Choose another --run_name."
-        )
 
 
 def _write_history(path, history):

@@ -1,0 +1,1 @@
+"""The commands as Python: `zoo.train`, `zoo.load_run`, and what a run can do."""
