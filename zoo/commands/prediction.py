@@ -7,6 +7,8 @@ so that `list`, errors and help come at once.
 import json
 from collections.abc import Iterator
 
+from absl import logging
+
 from zoo.commands.command_line import Commands, until_interrupted
 from zoo.commands.options import (
     MODEL,
@@ -20,6 +22,7 @@ from zoo.modules import pretrained
 from zoo.recipes import RECIPES, get_recipe
 
 COMMANDS = Commands()
+SUSPICIOUS = 5  # images, all of which are rejected
 
 
 @COMMANDS.add("list", "module", "dataset", word="module")
@@ -73,10 +76,21 @@ def predict(options) -> Iterator[str]:
     predictor = predictor_of(options, source, calibration=calibration_of(options))
     from zoo.prediction.files import predict_files
 
+    trained_on = ", ".join(predictor.learnt_from) or predictor.recipe["dataset"]
+    logging.info("%s was trained on %s.", source, trained_on)
+    verdicts = []
     for row in predict_files(
         predictor, images, output_dir, skip_broken_images=options.skip_broken_images
     ):
+        verdicts.append(row.get("defect"))
         yield json.dumps(row)
+    if len(verdicts) >= SUSPICIOUS and all(verdicts):
+        logging.warning(
+            "All %d images are rejected. On another surface, scale or light than those of %s the "
+            "model predicts nothing useful.",
+            len(verdicts),
+            trained_on,
+        )
 
 
 @COMMANDS.add("demo", *MODEL, "calibration", "port")

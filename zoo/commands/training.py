@@ -41,7 +41,6 @@ def train(options) -> Iterator[str]:
     if not handles:
         get_recipe(pattern)  # raises, and lists the valid ones
     recipes = [get_recipe(handle, options.recipe, **recipe_changes(options)) for handle in handles]
-    from builders.runs import run_files
     from zoo.report import verdict
     from zoo.training.train import train as train_recipe
 
@@ -66,7 +65,7 @@ def train(options) -> Iterator[str]:
             failures.append(recipe.module)
             continue
         yield f"run     {run}"
-        yield verdict.table(run_files.read_document(run, run_files.METRICS_FILE))
+        yield verdict.table(*_results(run))
         yield f"report  {run / 'report.html'}"
     if failures:
         raise ValueError(f"These modules failed, see above: {', '.join(failures)}")
@@ -88,7 +87,6 @@ def _train_folder(options) -> Iterator[str]:
         **recipe_changes(options),
     )
     yield from plan.describe()
-    from builders.runs import run_files
     from zoo.report import verdict
     from zoo.training.train import train as train_recipe
 
@@ -104,13 +102,21 @@ def _train_folder(options) -> Iterator[str]:
         measure_every=options.every,
         number_runs=options.run_name is None,
     )
-    yield verdict.table(run_files.read_document(run, run_files.METRICS_FILE))
+    yield verdict.table(*_results(run))
     manifest, _ = publish(run, options.modules_dir)
     paths = version_paths(options.modules_dir, manifest["handle"], manifest["version"])
     yield f"run     {run}"
     yield f"report  {run / 'report.html'}"
     yield f"module  {paths['module']}"
     yield f"next    defect-zoo predict --source={run} --images='new/*.png' --output_dir=found"
+
+
+def _results(run) -> tuple[dict, dict]:
+    """The figures of a run, and the thresholds that it chose."""
+    from builders.runs import run_files
+
+    metrics, calibration = run_files.METRICS_FILE, run_files.CALIBRATION_FILE
+    return run_files.read_document(run, metrics), run_files.read_document(run, calibration)
 
 
 @COMMANDS.add("update", "source", "images", "run_name", "dataset", *DATA)

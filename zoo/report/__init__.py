@@ -11,7 +11,7 @@ from markupsafe import Markup
 from builders.runs.atomic import replacing
 from tfds_datasets.features import GOOD
 from zoo.evaluation.outliers import LIMIT, MOST
-from zoo.report import charts, explorer, figures, verdict
+from zoo.report import charts, doubts, explorer, figures, verdict
 from zoo.visualization import templates
 
 FOLDER = pathlib.Path(__file__).parent
@@ -60,6 +60,7 @@ def write_report(
         good=metrics["images"] - metrics["defective"],
         verdict=verdict.sentence(metrics) if metrics["tp"] is not None else None,
         counts=verdict.counts(metrics) if metrics["tp"] is not None else [],
+        doubts=doubts.doubts(metrics, calibration),
         calibration=calibration,
         figures=figures.tiles(metrics),
         data=data,

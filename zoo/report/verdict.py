@@ -4,6 +4,7 @@ import collections
 
 from builders.runs.figures import FIGURES
 from zoo.metrics.decisions import CONFIDENCE, wilson_interval
+from zoo.report.doubts import doubts
 
 # The figures of a terminal's table; others follow for a model that predicts labels or boxes.
 _SHOWN = (
@@ -62,7 +63,7 @@ def counts(metrics: dict) -> list[str]:
     return sentences
 
 
-def table(metrics: dict) -> str:
+def table(metrics: dict, calibration: dict | None = None) -> str:
     """The figures as aligned lines for a terminal, with a reason beside each undefined one."""
     bounds, reasons = metrics["bounds"], metrics["reasons"]
     rows = [("data", f"{metrics['dataset']} {metrics['split']}, {metrics['images']} images")]
@@ -111,6 +112,7 @@ def table(metrics: dict) -> str:
     if outliers := metrics.get("outliers"):
         names = ", ".join(row["file_name"] for row in outliers)
         rows.append(("outliers", f"given as good, least like the others, to be looked at: {names}"))
+    rows += [("warning", sentence) for sentence in doubts(metrics, calibration)]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
 
