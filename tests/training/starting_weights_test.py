@@ -8,7 +8,7 @@ import pytest
 import builders
 from builders.runs import run_dir
 from zoo.recipes import get_recipe
-from zoo.training.starting_weights import copy_weights
+from zoo.training.starting_weights import adopt_start, copy_weights
 from zoo.training.train import train
 
 MODULE = "fast_unet/dagm_synthetic/class_1_small"
@@ -43,9 +43,38 @@ def test_layers_that_fit_are_copied(first):
 
 def test_another_network_is_refused(first):
     with pytest.raises(
-        ValueError, match=r"of the same builder.*class_1_small has.*\"base_filters\": 2"
+        ValueError, match=r"of the same builder.*class_1_small.*fast_unet with.*\"base_filters\": 2"
     ):
         copy_weights(builders.build("tiny_unet"), first)
+
+
+def test_the_start_decides_the_network(first, tmp_path):
+    handle = "fast_unet/image_mask_folder/grey"
+    changes = adopt_start(handle, {"start_from": str(first), "epochs": 2})
+    assert changes["epochs"] == 2 and changes["builder_args"]["base_filters"] == 2
+    assert not set(changes["builder_args"]) & {"image_shape", "num_classes"}
+    model = builders.build(
+        "fast_unet", **get_recipe(handle, **changes, mixed_precision="float32").builder_args
+    )
+    assert copy_weights(model, first) == []
+    given = {"start_from": str(first), "builder_args": {"base_filters": 4}}
+    assert adopt_start(handle, given)["builder_args"]["base_filters"] == 4
+    other = adopt_start("unet/image_mask_folder/grey", {"start_from": str(first)})
+    assert "builder_args" not in other  # of another builder
+    assert adopt_start(handle, {"epochs": 2}) == {"epochs": 2}
+
+
+def test_a_start_may_be_the_handle_of_a_module(tmp_path):
+    pretrained = "fast_unet/dagm_synthetic/class_1"
+    options = {"modules_dir": tmp_path / "modules", "runs_dir": tmp_path / "runs"}
+    for _ in range(2):  # it is imported once
+        changes = adopt_start(
+            "fast_unet/image_mask_folder/grey", {"start_from": pretrained}, **options
+        )
+        assert changes["start_from"] == str(tmp_path / "runs" / pretrained / "module_import")
+        assert changes["builder_args"]["stem_stride"] == 4
+    with pytest.raises(ValueError, match="no_net"):
+        adopt_start("fast_unet/image_mask_folder/grey", {"start_from": "no_net/a/b"}, **options)
 
 
 def test_a_run_starts_where_another_ended(first, data_dir, tmp_path):

@@ -6,6 +6,7 @@ so that `list`, errors and help come at once.
 
 import fnmatch
 import json
+import pathlib
 from collections.abc import Iterator
 
 from absl import logging
@@ -40,7 +41,10 @@ def train(options) -> Iterator[str]:
     handles = fnmatch.filter(RECIPES, pattern)
     if not handles:
         get_recipe(pattern)  # raises, and lists the valid ones
-    recipes = [get_recipe(handle, options.recipe, **recipe_changes(options)) for handle in handles]
+    recipes = [
+        get_recipe(handle, options.recipe, **_changes_with_start(options, handle))
+        for handle in handles
+    ]
     from zoo.report import verdict
     from zoo.training.train import train as train_recipe
 
@@ -77,6 +81,11 @@ def _train_folder(options) -> Iterator[str]:
     from export.versions import version_paths
     from zoo.auto.plan import make_plan
 
+    changes = recipe_changes(options)
+    if changes.get("start_from") is not None:
+        if options.module is None:
+            raise ValueError("Flag --start_from needs --module, the name of its builder.")
+        changes = _changes_with_start(options, options.module)
     plan = make_plan(
         options.manual_dir,
         data_dir=options.data_dir,
@@ -84,7 +93,7 @@ def _train_folder(options) -> Iterator[str]:
         recipe=options.recipe if "recipe" in options.given else None,
         fast=options.fast,
         skip_broken_images=options.skip_broken_images,
-        **recipe_changes(options),
+        **changes,
     )
     yield from plan.describe()
     from zoo.report import verdict
@@ -109,6 +118,16 @@ def _train_folder(options) -> Iterator[str]:
     yield f"report  {run / 'report.html'}"
     yield f"module  {paths['module']}"
     yield f"next    defect-zoo predict --source={run} --images='new/*.png' --output_dir=found"
+
+
+def _changes_with_start(options, handle) -> dict:
+    """The fields that flags change, and with --start_from the network of the start."""
+    changes = recipe_changes(options)
+    if changes.get("start_from") is None:
+        return changes
+    from zoo.training.starting_weights import adopt_start
+
+    return adopt_start(handle, changes, modules_dir=options.modules_dir, runs_dir=options.runs_dir)
 
 
 def _results(run) -> tuple[dict, dict]:
@@ -155,7 +174,8 @@ def import_module(options) -> Iterator[str]:
 
     run = to_run(source, modules_dir=options.modules_dir, runs_dir=options.runs_dir)
     yield f"run     {run}"
-    yield f"next    python -m zoo train --start_from={run} --module=..."
+    builder = run.parts[len(pathlib.Path(options.runs_dir).parts)]
+    yield f"next    defect-zoo train my_parts --module={builder} --start_from={run}"
     yield f"        python -m export convert --run={run} --format=onnx"
 
 

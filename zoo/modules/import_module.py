@@ -37,7 +37,7 @@ def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pat
             f"{source} must be a module that `python -m export convert` wrote: it has no recipe."
         )
     recipe = json.loads((assets / run_files.RECIPE_FILE).read_text())
-    run = pathlib.Path(runs_dir) / check_handle(recipe["module"]) / "module_import"
+    run = imported_run(recipe["module"], runs_dir)
     if run.exists():
         raise ValueError(f"{run} exists. Move it away to import again.")
     model = run_dir.rebuild(recipe)
@@ -51,6 +51,11 @@ def import_module(source: str, *, modules_dir="modules", runs_dir="runs") -> pat
                 shutil.copyfile(assets / name, directory / name)
         write_json(directory / run_files.ENVIRONMENT_FILE, _environment(folder, recipe))
     return run
+
+
+def imported_run(handle: str, runs_dir="runs") -> pathlib.Path:
+    """Returns the run directory that a module of this handle is imported to."""
+    return pathlib.Path(runs_dir) / check_handle(handle) / "module_import"
 
 
 def _environment(folder, recipe) -> dict:
