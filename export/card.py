@@ -63,7 +63,7 @@ def render(
         handle=handle,
         version=version,
         recipe=recipe,
-        about=about.read_text(encoding="utf-8").strip(),
+        about=_about(about.read_text(encoding="utf-8")),
         calibration=calibration,
         measured=_measured(metrics),
         seen=metrics.get("seen", False),
@@ -80,6 +80,12 @@ def render(
         mask_channels=found["mask"].shape[-1],
         outputs={name: _output(name, value, recipe) for name, value in found.items()},
     )
+
+
+def _about(card: str) -> str:
+    """What the page of a model says of every module of it: its command and results stay there."""
+    heading, _, text = card.partition("\n")
+    return (text if heading.startswith("# ") else card).partition("\n## Train\n")[0].strip()
 
 
 def templates() -> jinja2.Environment:
