@@ -159,7 +159,7 @@ def _application(name):
 
 
 def _with_weights(name, weights) -> keras.Model:
-    """A network without its top."""
+    """Returns a network without its top."""
     try:
         return _application(name)(
             include_top=False, weights=weights, input_shape=(PROBED_SIZE, PROBED_SIZE, 3)
@@ -176,7 +176,7 @@ def _with_weights(name, weights) -> keras.Model:
 
 
 def _downloads() -> str:
-    """The folder where Keras looks for weights before it downloads them."""
+    """Returns the folder where Keras looks for weights before it downloads them."""
     home = os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
     home = os.path.expanduser(home)
     if not os.access(home, os.W_OK):  # then Keras takes another one
@@ -185,7 +185,7 @@ def _downloads() -> str:
 
 
 def _last_of_stride(network, name, stride, *, narrow=False):
-    """The last operation of this stride that holds all that the network goes on with.
+    """Returns the last operation of this stride that holds all that the network goes on with.
 
     No inner branch of a block, then. Where normalisation and activation follow, with which the
     blocks of ResNetV2 begin, theirs. NASNet has none, since its cells read the two before them.
@@ -217,7 +217,7 @@ def _last_of_stride(network, name, stride, *, narrow=False):
 
 
 def _widens(layer) -> bool:
-    """Whether a layer may be one of those by which a bottleneck widens its features."""
+    """Returns whether a layer may be one of those by which a bottleneck widens its features."""
     if isinstance(layer, layers.Conv2D) and layer.kernel_size == (1, 1):
         return layer.filters > layer.input.shape[-1]
     return isinstance(layer, _POINTWISE)
@@ -257,7 +257,7 @@ def _layers_behind(layer):
 
 
 def _height(layer):
-    """Height of an operation's features at `PROBED_SIZE`; 0 where it has none."""
+    """Returns height of an operation's features at `PROBED_SIZE`; 0 where it has none."""
     return layer.output.shape[1] if len(layer.output.shape) == 4 else 0
 
 

@@ -13,7 +13,7 @@ PYRAMID_DROPOUT = 0.5
 
 
 def atrous_rates(size: int, output_stride: int = 16) -> list[int]:
-    """The rates for images of this size, the smaller of height and width in pixels.
+    """Returns the rates for images of this size, the smaller of height and width in pixels.
 
     As published for 512 pixels at stride 16, in proportion for others: a rate beyond the features
     would leave its kernel nothing but the centre.

@@ -73,7 +73,7 @@ def set_weights(model: keras.Model, name: str, weights: str) -> None:
 
 
 def _packaged(name) -> pathlib.Path:
-    """The file of weights of an installed package, once it is seen to be the right one."""
+    """Returns the file of weights of an installed package, once it is seen to be the right one."""
     if name not in PACKAGES:
         raise ValueError(
             f'Argument `weights` may be "imagenet" for {", ".join(PACKAGES)}. Give None or the '
@@ -122,7 +122,7 @@ def _parts(layer):
 
 
 def _torch_names(model) -> dict[str, str]:
-    """What PyTorch calls each layer: blocks are numbered through all stages."""
+    """Returns what PyTorch calls each layer: blocks are numbered through all stages."""
     names = {
         "stem_conv": "_conv_stem",
         "stem_norm": "_bn0",

@@ -65,7 +65,10 @@ class MemoryBank(keras.layers.Layer):
         return found, self._score(x, distance)
 
     def _largest_product(self, x):
-        """The largest x m - |m|^2 / 2 of any vector m: half of what makes it the nearest."""
+        """Returns the largest x m - |m|^2 / 2 of any vector m.
+
+        Half of what makes it the nearest.
+        """
         largest = None
         for start in range(0, self.size, CHUNK):
             part = self.bank[start : start + CHUNK]
@@ -75,7 +78,7 @@ class MemoryBank(keras.layers.Layer):
         return largest
 
     def _score(self, x, distance):
-        """The largest distance, less where its vector has others close by.
+        """Returns the largest distance, less where its vector has others close by.
 
         Source: equation 7 of the paper.
         """

@@ -92,10 +92,10 @@ def _logits(distance):
 
 
 def bank_of(model: keras.Model) -> MemoryBank:
-    """The memory bank of a model of `patch_core`."""
+    """Returns the memory bank of a model of `patch_core`."""
     return model.get_layer("memory_bank")
 
 
 def features_of(model: keras.Model) -> keras.Model:
-    """The network of a model of `patch_core` up to what its bank compares: [B, h, w, C]."""
+    """Returns the network of a model of `patch_core` up to what its bank compares: [B, h, w, C]."""
     return keras.Model(model.input, bank_of(model).input)

@@ -75,5 +75,5 @@ def _mask(outputs):
 
 
 def _types(outputs):
-    """Probability [B, L - 1] of each type, given that there is a defect."""
+    """Returns probability [B, L - 1] of each type, given that there is a defect."""
     return ops.softmax(outputs["label_logits"][:, 1:], axis=-1)

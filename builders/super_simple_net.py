@@ -104,27 +104,33 @@ def super_simple_net(
 
 
 def _identity(shape, dtype=None):
-    """A kernel 1x1 that changes nothing."""
+    """Returns a kernel 1x1 that changes nothing."""
     return ops.reshape(ops.eye(shape[-1], dtype=dtype), shape)
 
 
 def encoder_of(model: keras.Model) -> keras.Model:
-    """What never learns of a model of `super_simple_net`: from images to features [B, h, w, C]."""
+    """Returns what never learns of a model of `super_simple_net`.
+
+    From images to features [B, h, w, C].
+    """
     return keras.Model(model.input, model.get_layer("standardize").input)
 
 
 def adaptor_of(model: keras.Model) -> keras.Model:
-    """What follows, up to where noise is added: from those features to adapted ones."""
+    """Returns what follows, up to where noise is added: from those features to adapted ones."""
     return keras.Model(model.get_layer("standardize").input, model.get_layer("adaptor").output)
 
 
 def mask_head_of(model: keras.Model) -> keras.Model:
-    """The head of masks, without enlargement: from adapted features to [B, k h, k w, 1]."""
+    """Returns the head of masks, without enlargement: from adapted features to [B, k h, k w, 1]."""
     return keras.Model(model.get_layer("adaptor").output, model.get_layer("cell_logits").output)
 
 
 def score_head_of(model: keras.Model) -> keras.Model:
-    """The head of scores: from adapted features and what `mask_head_of` makes of them to [B]."""
+    """Returns the head of scores.
+
+    From adapted features and what `mask_head_of` makes of them to [B].
+    """
     names = ("adaptor", "cell_logits")
     inputs = [model.get_layer(name).output for name in names]
     return keras.Model(inputs, model.output["score_logits"])

@@ -102,7 +102,7 @@ def _tensors(content: bytes) -> dict[str, np.ndarray]:
 
 
 def _stored(stream, storage) -> bytes:
-    """The values of a storage: how many there are, then they themselves."""
+    """Returns the values of a storage: how many there are, then they themselves."""
     count = int.from_bytes(stream.read(8), "little", signed=True)
     if count != storage.count or count < 0:
         raise ValueError("a storage has another number of values than its tensors say")
@@ -113,7 +113,7 @@ def _stored(stream, storage) -> bytes:
 
 
 def _array(tensor, content: bytes) -> np.ndarray:
-    """A view of the values, none of which lies beyond them."""
+    """Returns a view of the values, none of which lies beyond them."""
     size = tensor.storage.dtype.itemsize
     count = len(content) // size
     numbers = (tensor.offset, *tensor.shape, *tensor.strides)

@@ -94,5 +94,5 @@ def transfusion(
 
 
 def denoiser(model: keras.Model) -> keras.Model:
-    """The network in the loop of a model of `transfusion`, which is what is trained."""
+    """Returns the network in the loop of a model of `transfusion`, which is what is trained."""
     return model.get_layer("reverse_process").network

@@ -221,7 +221,7 @@ class SpatialAttention(layers.Layer):
     """
 
     def call(self, parts):
-        """From queries, keys and values side by side [B, h, w, 3 C] to [B, h, w, C]."""
+        """Attends: from queries, keys and values side by side [B, h, w, 3 C] to [B, h, w, C]."""
         query, key, value = ops.split(parts, 3, axis=-1)
         _, height, width, channels = query.shape
         key, value = (ops.reshape(x, (ops.shape(x)[0], -1, 1, channels)) for x in (key, value))

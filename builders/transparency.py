@@ -15,7 +15,7 @@ LEAST = 1e-7  # probability that has a logit: of 1 less a smaller one, float32 m
 
 
 def opacity(step, num_steps: int):
-    """How opaque defects are at a step: 0 to 1 in equal parts, float32 [B, 1, 1, 1].
+    """Returns how opaque defects are at a step: 0 to 1 in equal parts, float32 [B, 1, 1, 1].
 
     Args:
       step: int [B], 0 to num_steps - 1.
@@ -61,12 +61,12 @@ def reverse_step(image, step, heads, num_steps: int):
 
 
 def marked(mask_logit):
-    """1 where a defect is likelier than none, else 0; without a gradient."""
+    """Returns 1 where a defect is likelier than none, else 0; without a gradient."""
     return ops.cast(mask_logit > 0, "float32")
 
 
 def logits(probability):
-    """What the sigmoid turns into these probabilities, kept finite."""
+    """Returns what the sigmoid turns into these probabilities, kept finite."""
     probability = ops.clip(probability, LEAST, 1 - LEAST)
     return ops.log(probability) - ops.log(1 - probability)
 

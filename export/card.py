@@ -83,13 +83,16 @@ def render(
 
 
 def _about(card: str) -> str:
-    """What the page of a model says of every module of it: its command and results stay there."""
+    """Returns what the page of a model says of every module of it.
+
+    Its command and results stay there.
+    """
     heading, _, text = card.partition("\n")
     return (text if heading.startswith("# ") else card).partition("\n## Train\n")[0].strip()
 
 
 def templates() -> jinja2.Environment:
-    """Of the templates in `CARDS`."""
+    """Returns the environment of the templates in `CARDS`."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(CARDS),
         undefined=jinja2.StrictUndefined,
@@ -123,7 +126,7 @@ _AXES = {
 
 
 def _output(name: str, value, recipe: dict) -> str:
-    """What an output holds, for the table of outputs."""
+    """Returns what an output holds, for the table of outputs."""
     channels, names = value.shape[-1], recipe["class_names"]
     classes = ", ".join(names if channels == len(names) else ["good", "defect"])
     meaning = {
@@ -147,7 +150,7 @@ def _size(image_size) -> str:
 
 
 def _measured(metrics: dict) -> str:
-    """On what the figures were measured; empty where the metrics do not say."""
+    """Says on what the figures were measured; empty where the metrics do not say."""
     if not {"dataset", "split", "image_shape"} <= set(metrics):
         return ""
     height, width, _ = metrics["image_shape"]

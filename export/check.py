@@ -25,23 +25,23 @@ Answers = dict[str, np.ndarray]
 
 
 def noise(size: tuple[int, int], channels: int) -> np.ndarray:
-    """One image float32 [1, H, W, C] in [0, 1]."""
+    """Returns one image float32 [1, H, W, C] in [0, 1]."""
     return np.random.default_rng(0).random((1, *size, channels), np.float32)
 
 
 def odd_part(image: np.ndarray) -> np.ndarray:
-    """A part of an image [H, W, C], of odd height and width: what networks have to pad."""
+    """Returns a part of an image [H, W, C], of odd height and width: what networks have to pad."""
     height, width = (side - side // 3 - 1 | 1 for side in image.shape[:2])
     return image[:height, :width]
 
 
 def answers(run: Callable, image: np.ndarray) -> Answers:
-    """What a model says of one image [H, W, C]."""
+    """Returns what a model says of one image [H, W, C]."""
     return {key: np.asarray(value) for key, value in run(image[None]).items()}
 
 
 def compare(expected: Iterable[Answers], found: Iterable[Answers], threshold: float) -> dict:
-    """How far the answers on some images agree.
+    """Returns how far the answers on some images agree.
 
     Args:
       expected: the model's.
@@ -70,12 +70,12 @@ def compare(expected: Iterable[Answers], found: Iterable[Answers], threshold: fl
 
 
 def _has_values(answer, right) -> bool:
-    """Whether an output is as large as the model's, and has numbers wherever that has."""
+    """Returns whether an output is as large as the model's, and has numbers wherever that has."""
     return np.shape(answer) == right.shape and bool(np.isfinite(answer[np.isfinite(right)]).all())
 
 
 def agrees(figures: dict, precision: str) -> bool:
-    """Whether `compare` found answers that may be published; NaN is none."""
+    """Returns whether `compare` found answers that may be published; NaN is none."""
     allowed, agreement = LARGEST_DIFFERENCE[precision], figures["agreement"]
     if agreement is None:
         return figures["max_difference"] <= min(allowed, NOTHING_MARKED)

@@ -39,7 +39,7 @@ _WEIGHTS = {
 
 
 def of_images(datasets: list[str]) -> str:
-    """The licences of the images of these data sets, in words."""
+    """Returns the licences of the images of these data sets, in words."""
     return "; ".join(
         dict.fromkeys(_IMAGES.get(name, "see the data set") for name in _names(datasets))
     )
@@ -55,7 +55,10 @@ def of_weights(datasets: list[str]) -> tuple[str, str] | None:
 
 
 def notice(datasets: list[str]) -> str:
-    """What whoever passes on weights that know these has to say of others' work; often nothing."""
+    """Returns what whoever passes on weights that know these has to say of others' work.
+
+    Often nothing.
+    """
     return imagenet_weights.NOTICE.read_text() if set(datasets) & set(_PUBLISHED) else ""
 
 

@@ -199,7 +199,7 @@ def _check(format, precision, images):
 
 
 def _batch(images, size, channels) -> np.ndarray:
-    """Float32 [B, H, W, C] in [0, 1]: the middles of the images, or noise."""
+    """Returns Float32 [B, H, W, C] in [0, 1]: the middles of the images, or noise."""
     if not images:
         return check.noise(size, channels)
     return np.stack([_middle(image, size) for image in images]).astype(np.float32) / 255.0
@@ -216,7 +216,7 @@ def _middle(image, size):
 
 
 def _of_size(model, recipe, image_size) -> keras.Model:
-    """The model for images of one size, or of any, with all outputs that users read."""
+    """Returns the model for images of one size, or of any, with all outputs that users read."""
     if image_size:
         channels = model.inputs[0].shape[-1]
         arguments = {**recipe["builder_args"], "image_shape": [*image_size, channels]}

@@ -101,12 +101,12 @@ def publish(
 
 
 def read_known_images(run_directory) -> list[str] | None:
-    """The hashes of the images that a run on a user's folder knows; None of other data."""
+    """Returns the hashes of the images that a run on a user's folder knows; None of other data."""
     return read_document(run_directory, KNOWN_IMAGES_FILE) or None
 
 
 def read_calibration(run_directory) -> dict:
-    """The thresholds of a run directory and their source; empty where it has none."""
+    """Returns the thresholds of a run directory and their source; empty where it has none."""
     return read_document(run_directory, CALIBRATION_FILE)
 
 
@@ -130,7 +130,7 @@ def _read_run(directory, weights) -> dict:
 
 
 def _rounded(weight: np.ndarray) -> np.ndarray:
-    """To the nearest number that bfloat16 holds; counters stay as they are."""
+    """Rounds to the nearest number that bfloat16 holds; counters stay as they are."""
     if weight.dtype != np.float32:
         return weight
     return keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(weight, "bfloat16"), "float32"))

@@ -147,7 +147,7 @@ def _index(root) -> str:
 
 
 def _files(root, handle, version) -> str:
-    """The list of what can be fetched of a version, in Markdown."""
+    """Returns the list of what can be fetched of a version, in Markdown."""
     paths = [version_paths(root, handle, version)["archive"], *other_formats(root, handle, version)]
     rows = [
         f"- [{path.name}](/{handle}/{path.name}), {path.stat().st_size:,} bytes" for path in paths

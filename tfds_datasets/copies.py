@@ -173,7 +173,7 @@ def _components(rows: np.ndarray, columns: np.ndarray, size: int) -> np.ndarray:
 
 
 def _first_of_each(groups: np.ndarray) -> np.ndarray:
-    """The index of the first member of its group, by member."""
+    """Returns the index of the first member of its group, by member."""
     _, first, number = np.unique(groups, return_index=True, return_inverse=True)
     return first[number]
 
@@ -183,7 +183,10 @@ def _name_groups(names: list[str], groups: np.ndarray) -> dict[str, str]:
 
 
 def _normalized(stack: np.ndarray) -> np.ndarray:
-    """Float32 [N, S*S+1] whose products are correlations; the last column marks flat images."""
+    """Returns float32 [N, S*S+1] whose products are correlations.
+
+    The last column marks flat images.
+    """
     flat = stack.reshape(len(stack), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)

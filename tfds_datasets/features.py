@@ -45,14 +45,14 @@ def example_features(
 
 
 def mask_feature() -> tfds.features.Image:
-    """A uint8 mask [H, W, 1], stored without loss."""
+    """Returns a uint8 mask [H, W, 1], stored without loss."""
     return tfds.features.Image(shape=(None, None, 1), encoding_format="png")
 
 
 def make_example(
     name: str, *, label: int, fold: int, **images: np.ndarray
 ) -> tuple[str, dict[str, object]]:
-    """One example as `_generate_examples` yields it, its images packed as PNG.
+    """Returns one example as `_generate_examples` yields it, its images packed as PNG.
 
     Args:
       name: of the image; no other of its split has it.
@@ -71,7 +71,7 @@ def make_example(
 
 
 def _png(pixels: np.ndarray) -> io.BytesIO:
-    """A PNG file of an image; the encoder of TFDS compresses at the default level alone."""
+    """Returns a PNG file of an image; the encoder of TFDS compresses at the default level alone."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
         raise ValueError(
             "Images of an example must be uint8 [H, W, C] of 1 or 3 channels. "
@@ -113,11 +113,14 @@ def assign_folds(
 
 
 def largest_type(mask: np.ndarray, num_types: int) -> int:
-    """The defect type with most pixels of a mask with ids 1..num_types; 0 where there is none."""
+    """Returns the defect type with most pixels of a mask with ids 1..num_types.
+
+    0 where there is none.
+    """
     counts = np.bincount(mask.ravel(), minlength=num_types + 1)[1 : num_types + 1]
     return int(counts.argmax()) + 1 if counts.any() else 0
 
 
 def stable_hash(text: str) -> int:
-    """A hash that is equal on every machine and in every process, unlike `hash`."""
+    """Returns a hash that is equal on every machine and in every process, unlike `hash`."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -17,7 +17,10 @@ Image.MAX_IMAGE_PIXELS = 2**29
 
 
 def is_image(file) -> bool:
-    """Whether a path names an image file; hidden ones, such as macOS's `._1.png`, are none."""
+    """Returns whether a path names an image file.
+
+    Hidden ones, such as macOS's `._1.png`, are none.
+    """
     return not file.name.startswith(".") and PurePath(file.name).suffix.lower() in SUFFIXES
 
 
@@ -83,7 +86,10 @@ def decode_image(content: bytes, *, name: str, channels: int = 1) -> np.ndarray:
 
 
 def _has_16_bits(image: Image.Image, content: bytes) -> bool:
-    """Whether a file has 16 bits a value; Pillow opens those of colours as if they had 8."""
+    """Returns whether a file has 16 bits a value.
+
+    Pillow opens those of colours as if they had 8.
+    """
     if image.format == "PNG":
         return content[PNG_BIT_DEPTH_AT] == 16
     bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, ()) if image.format == "TIFF" else ()

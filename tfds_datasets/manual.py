@@ -21,7 +21,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(**kwargs)
 
     def fingerprint(self, manual_dir: Path) -> str | None:
-        """What changes with the user's files; None for archives, which do not change.
+        """Returns what changes with the user's files; None for archives, which do not change.
 
         A builder that has one keeps that of its files as `fingerprint` of the metadata.
         """

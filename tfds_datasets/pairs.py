@@ -25,7 +25,7 @@ def find_pairs(image_dir: Path, mask_dir: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files of a folder, sorted by name."""
+    """Returns the image files of a folder, sorted by name."""
     return [file for file in sorted(folder.iterdir()) if images.is_image(file)]
 
 

@@ -23,12 +23,12 @@ sys.meta_path.append(MovedFinder())
 
 
 def list_modules() -> list[str]:
-    """The handles of all modules that can be trained."""
+    """Returns the handles of all modules that can be trained."""
     return list(RECIPES)
 
 
 def module_path(handle: str, *, modules_dir="modules") -> str:
-    """The folder of a module for `hub.load`: of an exported one, else of a pretrained one.
+    """Returns the folder of a module for `hub.load`: of an exported one, else of a pretrained one.
 
     Args:
       handle: `<builder>/<dataset>/<class>`, or with `/N` one version of it.

@@ -41,7 +41,7 @@ def resolve_xla(setting: str) -> bool:
 
 
 def gpu_names() -> list[str]:
-    """The GPUs that Keras sees."""
+    """Returns the GPUs that Keras sees."""
     return keras.distribution.list_devices("gpu")
 
 
@@ -75,7 +75,7 @@ def _cpu_name() -> str:
 
 
 def _cpu_info() -> list[str]:
-    """The lines in which Linux describes its processors; none on another system."""
+    """Returns the lines in which Linux describes its processors; none on another system."""
     try:
         return pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -16,7 +16,7 @@ _CONVOLUTIONS = {
 
 
 def for_inference(model: keras.Model) -> keras.Model:
-    """A view of a network that answers like it outside training, faster on a CPU.
+    """Returns a view of a network that answers like it outside training, faster on a CPU.
 
     It has the network's own variables, not copies: what training changes there, it computes with.
 

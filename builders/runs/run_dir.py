@@ -37,7 +37,9 @@ def rebuild(recipe: dict) -> keras.Model:
 
 
 def without_folders(document):
-    """A document of a run as others may read it: of a file that is named in full, the name alone.
+    """Returns a document of a run as others may read it.
+
+    Of a file that is named in full, the name alone.
 
     Args:
       document: a recipe or an environment, or a value of one.
@@ -54,7 +56,7 @@ def without_folders(document):
 
 
 def learnt_from(recipe: dict, environment: dict) -> list[str]:
-    """The data sets, name/config each, that weights know, as their run has noted.
+    """Returns the data sets, name/config each, that weights know, as their run has noted.
 
     Also `imagenet/<network>` or `weights/<file>`, which a backbone started from, `dtd`, whose
     textures were painted, and `unknown` where a run that it started from has not noted any.
@@ -82,7 +84,7 @@ def _arguments(recipe) -> dict:
 
 
 def read_learnt_from(directory) -> list[str]:
-    """Those that a run directory has noted; see `learnt_from`."""
+    """Returns those that a run directory has noted; see `learnt_from`."""
     recipe = json.loads(pathlib.Path(directory, RECIPE_FILE).read_text())
     return learnt_from(recipe, read_document(directory, ENVIRONMENT_FILE))
 

@@ -18,7 +18,7 @@ Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 def description_path(path) -> pathlib.Path:
-    """Where the JSON file of a model's file lies."""
+    """Returns where the JSON file of a model's file lies."""
     path = pathlib.Path(path)
     return path.with_name(f"{path.name}.json")
 

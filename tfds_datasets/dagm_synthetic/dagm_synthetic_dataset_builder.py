@@ -83,7 +83,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 
 def defective_indices(class_id: int, split: str, *, seed: int = DATA_SEED) -> frozenset[int]:
-    """Which images of a split show a defect: a seeded draw, as many as DAGM 2007 has."""
+    """Returns which images of a split show a defect: a seeded draw, as many as DAGM 2007 has."""
     count, num_defective = COUNTS[split][class_id - 1]
     key = (seed, class_id, scene.SPLITS.index(split))
     shuffled = np.random.Generator(np.random.PCG64(key)).permutation(count)

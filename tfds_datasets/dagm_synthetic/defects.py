@@ -11,7 +11,7 @@ from tfds_datasets.dagm_synthetic.fields import ragged_noise, shrink, splat
 
 
 def _place(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A centre (y, x) in px, now and then so close to the border that the defect is cut."""
+    """Returns a centre (y, x) in px, now and then so close to the border that the defect is cut."""
     return size * rng.uniform(0.05, 0.95, 2)
 
 
@@ -117,7 +117,10 @@ def _lowered(image: np.ndarray, depth: np.ndarray) -> np.ndarray:
 
 
 def _pressure(rng: np.random.Generator, length: float, *, low: float) -> np.ndarray:
-    """How hard the pen presses along a stroke of `length` px: smooth, between `low` and 1."""
+    """Returns how hard the pen presses along a stroke of `length` px.
+
+    Smooth, between `low` and 1.
+    """
     count = int(length / 0.25)
     knots = rng.uniform(low, 1, max(3, int(length / 8)))
     return np.interp(np.linspace(0, len(knots) - 1, count), np.arange(len(knots)), knots)

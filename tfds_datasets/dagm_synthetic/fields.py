@@ -25,7 +25,10 @@ def radial_frequency(size: int) -> np.ndarray:
 
 
 def shrink(size: int) -> float:
-    """How much smaller a feature is drawn in a small scene: 1 at 512 px, a half at 128 px."""
+    """Returns how much smaller a feature is drawn in a small scene.
+
+    1 at 512 px, a half at 128 px.
+    """
     return (size / FULL_SIZE) ** 0.5
 
 
@@ -61,7 +64,7 @@ def ragged_noise(rng: np.random.Generator, size: int, sigma: float) -> np.ndarra
 
 
 def gaussian_spectrum(size: int, sigma: float) -> np.ndarray:
-    """What a Gaussian blur of `sigma` px leaves of each frequency of `rfft2`, 0..1."""
+    """Returns what a Gaussian blur of `sigma` px leaves of each frequency of `rfft2`, 0..1."""
     fy, fx = frequencies(size)
     exponent = -2 * (np.pi * sigma) ** 2
     return np.exp(exponent * fy**2) * np.exp(exponent * fx**2)

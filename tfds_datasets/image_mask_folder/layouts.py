@@ -85,7 +85,7 @@ def find_layout(root: Path) -> Layout:
 
 
 def _one_split(folder: Path) -> tuple[str, list[Source]]:
-    """The name of a folder's layout and its images."""
+    """Returns the name of a folder's layout and its images."""
     for name in ("images", GOOD, DEFECT):
         if (folder / name).is_dir():
             check_flat(folder / name)
@@ -132,7 +132,7 @@ def _one_split(folder: Path) -> tuple[str, list[Source]]:
 
 
 def _masks(folder: Path) -> dict[str, Path] | None:
-    """The masks of a folder by their stems; None without a folder of masks."""
+    """Returns the masks of a folder by their stems; None without a folder of masks."""
     there = [folder / name for name in MASKS if (folder / name).is_dir()]
     if len(there) > 1:
         raise ValueError(

@@ -53,7 +53,7 @@ def read_palette(root: Path) -> Palette | None:
 
 
 def defect_types(palette: Palette | None) -> list[str]:
-    """The names of the mask ids 1..K, in the order of the palette file."""
+    """Returns the names of the mask ids 1..K, in the order of the palette file."""
     if palette is None:
         return ["defect"]
     return [name for name in palette if name not in (BACKGROUND, IGNORED)]
@@ -106,7 +106,9 @@ def _read_binary(file: Path, pixels: np.ndarray) -> np.ndarray:
 
 
 def _decode(file: Path, *, as_color: bool = False, black_first: bool = False) -> np.ndarray:
-    """The stored values, [H, W, 3] or [H, W, 1]; an indexed image has its indices as values.
+    """Returns the stored values, [H, W, 3] or [H, W, 1].
+
+    An indexed image has its indices as values.
 
     With `black_first`, what is black in an indexed image has the value 0, whatever its index.
     """
@@ -134,7 +136,10 @@ def _decode(file: Path, *, as_color: bool = False, black_first: bool = False) ->
 
 
 def _by_brightness(image: Image.Image) -> np.ndarray:
-    """The grey levels of an indexed image; the indices where it has colours and none is black."""
+    """Returns the grey levels of an indexed image.
+
+    The indices where it has colours and none is black.
+    """
     colors, indices = np.asarray(image.convert("RGB")), np.asarray(image)[..., None]
     if (colors == colors[..., :1]).all():
         return colors[..., :1]
@@ -145,7 +150,7 @@ def _by_brightness(image: Image.Image) -> np.ndarray:
 
 
 def _is_head(cells: list[str]) -> bool:
-    """Whether a row of CSV names the columns."""
+    """Returns whether a row of CSV names the columns."""
     names = [cell.strip().lower() for cell in cells]
     return names in (["r", "g", "b"], ["red", "green", "blue"], ["color"], ["value"])
 

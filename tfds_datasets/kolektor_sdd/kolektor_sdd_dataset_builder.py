@@ -119,7 +119,7 @@ def find_images(root: Path) -> dict[str, Source]:
 
 
 def read_mask(source: Source, shape: tuple[int, int, int]) -> np.ndarray:
-    """The mask uint8 [H, W, 1], 1 inside the crack.
+    """Returns the mask uint8 [H, W, 1], 1 inside the crack.
 
     Raises:
       ValueError: the mask has another size than the image.

@@ -134,7 +134,7 @@ def find_images(root: Path) -> dict[str, Source]:
 
 
 def read_mask(source: Source, shape: tuple[int, int, int]) -> np.ndarray:
-    """The mask uint8 [H, W, 1] with the id of the defect type.
+    """Returns the mask uint8 [H, W, 1] with the id of the defect type.
 
     Raises:
       ValueError: the mask has another size than the image.

@@ -154,7 +154,7 @@ def _by_key(files: list[tuple[Key, Path]], what: str, problems: dict[str, list])
 def _read_lists(
     lists: list[Path], image_files: dict[Key, Path], problems: dict[str, list]
 ) -> dict[Key, str]:
-    """The official split of each image that the lists name, by the image's key."""
+    """Returns the official split of each image that the lists name, by the image's key."""
     splits = {}
     for file in lists:
         split = SPLIT_OF_LIST[file.name.lower()]

@@ -109,7 +109,7 @@ def find_contradictions(
 
 
 def shown_types(count: np.ndarray, label: int, types: Mapping[int, int]) -> Sequence[int]:
-    """The label ids of the defects in a mask, from the pixels of each of its values."""
+    """Returns the label ids of the defects in a mask, from the pixels of each of its values."""
     ids = np.unique(to_ids(np.flatnonzero(count), label, types))
     return ids[(ids > 0) & (ids < IGNORE)].tolist()
 

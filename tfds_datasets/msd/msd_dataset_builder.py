@@ -154,7 +154,7 @@ class Builder(ManualBuilder):
 
 
 def _read_values(source: Source, image: np.ndarray) -> np.ndarray:
-    """The mask in its own numbers; all background for a good image without one."""
+    """Returns the mask in its own numbers; all background for a good image without one."""
     if source.mask is None:
         return np.zeros((*image.shape[:2], 1), np.uint8)
     values = masks.read_values(source.mask)

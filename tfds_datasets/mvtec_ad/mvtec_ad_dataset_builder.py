@@ -104,7 +104,9 @@ class Builder(ManualBuilder):
 
 
 def folds_of_copies(splits: dict[str, dict[str, Source]], copies: dict[str, str]) -> dict[str, int]:
-    """The fold of each image in `copies`; copies have one fold, in whatever splits they are.
+    """Returns the fold of each image in `copies`.
+
+    Copies have one fold, in whatever splits they are.
 
     Among 182 of the screws and 60 of the transistors no two are copies.
     """
@@ -159,7 +161,7 @@ def find_images(root: Path, split: str, category: str) -> dict[str, Source]:
 
 
 def read_mask(source: Source, shape: tuple[int, int]) -> np.ndarray:
-    """The mask uint8 [H, W, 1] with the id of the defect type, all 0 for a good image.
+    """Returns the mask uint8 [H, W, 1] with the id of the defect type, all 0 for a good image.
 
     Raises:
       ValueError: the mask has another size than the image.

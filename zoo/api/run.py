@@ -243,7 +243,7 @@ def train(
 
 
 def _arrays(images) -> list[np.ndarray] | None:
-    """The images [H, W, C] of an array or of a list of arrays; None for names of files."""
+    """Returns the images [H, W, C] of an array or of a list of arrays; None for names of files."""
     if isinstance(images, np.ndarray):
         images = list(images) if images.ndim == 4 else [images]
     elif isinstance(images, str | pathlib.Path) or not isinstance(images[0], np.ndarray):

@@ -116,7 +116,7 @@ def measure(
 
 
 def network() -> torch.nn.Module:
-    """The whole backbone with its classifier, for images normalised by `normalize`.
+    """Returns the whole backbone with its classifier, for images normalised by `normalize`.
 
     Weights lie in the file in the order of timm's layers, under other names.
 
@@ -213,7 +213,7 @@ def _read(paths: Iterable[pathlib.Path], size: int) -> Iterator[np.ndarray]:
 
 
 def _peak_mib() -> int:
-    """The highest resident memory of this process so far, on Linux."""
+    """Returns the highest resident memory of this process so far, on Linux."""
     status = pathlib.Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 

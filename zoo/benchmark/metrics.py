@@ -128,7 +128,7 @@ CONTENDERS = {
 
 
 def _peak_mib() -> int:
-    """The highest resident memory of this process so far."""
+    """Returns the highest resident memory of this process so far."""
     try:
         status = pathlib.Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) // 1024

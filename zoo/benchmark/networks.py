@@ -86,7 +86,7 @@ def _useful_precisions() -> list[str]:
 
 
 def _example(builder_args, shape):
-    """An image of noise, and a mask of every class at the bright pixels."""
+    """Returns an image of noise, and a mask of every class at the bright pixels."""
     image = np.random.default_rng(0).random((*shape, builder_args["image_shape"][2]), np.float32)
     classes = np.arange(max(1, builder_args.get("num_classes", 1) - 1), dtype=np.uint8) + 1
     mask = np.resize(classes, (*shape, 1)) * (image[..., :1] > 0.9)
@@ -94,7 +94,7 @@ def _example(builder_args, shape):
 
 
 def _frameworks(recipe, peer, policy, image, mask) -> dict[str, dict]:
-    """The steps of each; a peer that is not there is told before any time is spent."""
+    """Returns the steps of each; a peer that is not there is told before any time is spent."""
     steps = {f"keras on {keras.backend.backend()}": _keras_steps(recipe, policy, image, mask)}
     if peer == "torch":
         try:

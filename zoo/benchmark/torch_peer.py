@@ -156,7 +156,9 @@ PEERS = {"micro_segmentor": micro_segmentor, "tiny_unet": tiny_unet, "unet": une
 
 
 def steps(builder: str, builder_args: dict, policy: str, image: np.ndarray, mask) -> dict:
-    """A training and an inference step on an image [B, H, W, C]; see `zoo.benchmark.networks`.
+    """Returns a training and an inference step on an image [B, H, W, C].
+
+    See `zoo.benchmark.networks`.
 
     Raises:
       ValueError: the builder has no peer, or none of these arguments.
@@ -217,7 +219,7 @@ def _normed(inputs, outputs):
 
 
 def _inverted(inputs, outputs, stride=1):
-    """An inverted residual without its addition, four times as wide inside."""
+    """Returns an inverted residual without its addition, four times as wide inside."""
     width = 4 * inputs
     return nn.Sequential(
         *(nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.SiLU()),

@@ -73,7 +73,7 @@ def parse(argv: list[str], commands: Commands, usage: str) -> list[str]:
 
 
 def _help_of(name, command, usage) -> str:
-    """The lines of `usage` about a command, and its flags."""
+    """Returns the lines of `usage` about a command, and its flags."""
     lines = re.search(rf"^  {name}\s.*\n(?:   .*\n)*", usage, re.MULTILINE)[0].rstrip()
     shown = flags.FlagValues()
     for flag in command.flags:

@@ -19,7 +19,7 @@ MAPS = ("ground_truth", "layout", "resize_maps", "ground_truth_threshold")
 
 
 def required(options, name: str):
-    """The value of a flag that a command cannot do without.
+    """Returns the value of a flag that a command cannot do without.
 
     Raises:
       ValueError: it was not given.
@@ -36,7 +36,7 @@ def refuse(options, names, reason: str) -> None:
 
 
 def results_folder(path) -> pathlib.Path:
-    """The folder of --output_dir, which need not be there.
+    """Returns the folder of --output_dir, which need not be there.
 
     Raises:
       ValueError: it is a run directory, whose own results would be lost.
@@ -53,7 +53,10 @@ def results_folder(path) -> pathlib.Path:
 
 
 def recipe_changes(options) -> dict:
-    """The fields that a flag changes; the word none means None, since None means no flag."""
+    """Returns the fields that a flag changes.
+
+    The word none means None, since None means no flag.
+    """
     given = {field.name: getattr(options, field.name) for field in RECIPE_FLAGS}
     return {
         name: None if str(value).lower() == "none" else value
@@ -63,7 +66,7 @@ def recipe_changes(options) -> dict:
 
 
 def predictor_of(options, source: str, *, calibration=None, tile_size=None):
-    """The model of a source, with the tiles of --tile_size.
+    """Returns the model of a source, with the tiles of --tile_size.
 
     It sees images at the size that it learnt from. Where there is no flag, `tile_size` is that of
     models of masks that see images at their own size. `calibration` replaces its thresholds.
@@ -98,7 +101,7 @@ def _tile_size(words: list[str]) -> tuple[int, int] | None:
 
 
 def calibration_of(options) -> dict | None:
-    """The thresholds of --calibration; None without it."""
+    """Returns the thresholds of --calibration; None without it."""
     if options.calibration is None:
         return None
     from zoo.evaluation.calibration import read_calibration

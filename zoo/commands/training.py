@@ -121,7 +121,7 @@ def _train_folder(options) -> Iterator[str]:
 
 
 def _changes_with_start(options, handle) -> dict:
-    """The fields that flags change, and with --start_from the network of the start."""
+    """Returns the fields that flags change, and with --start_from the network of the start."""
     changes = recipe_changes(options)
     if changes.get("start_from") is None:
         return changes
@@ -131,7 +131,7 @@ def _changes_with_start(options, handle) -> dict:
 
 
 def _results(run) -> tuple[dict, dict]:
-    """The figures of a run, and the thresholds that it chose."""
+    """Returns the figures of a run, and the thresholds that it chose."""
     from builders.runs import run_files
 
     metrics, calibration = run_files.METRICS_FILE, run_files.CALIBRATION_FILE

@@ -127,7 +127,7 @@ def augment(
 
 
 def strengths_of(recipe) -> dict[str, float]:
-    """The strengths that a recipe names, as `augment` takes them."""
+    """Returns the strengths that a recipe names, as `augment` takes them."""
     return {name: getattr(recipe, name) for name in LIMITS}
 
 
@@ -148,7 +148,10 @@ def check_strengths(strengths: dict[str, float]):
 
 
 def d4(image, mask, numbers):
-    """One of the eight symmetries of the square, each equally likely; four if H and W differ."""
+    """Returns one of the eight symmetries of the square, each equally likely.
+
+    Four if H and W differ.
+    """
     flip_rows, flip_columns, transpose = (numbers[:, i, None, None, None] < 0.5 for i in range(3))
 
     def move(x):
@@ -162,7 +165,7 @@ def d4(image, mask, numbers):
 
 
 def nvidia(image, mask, numbers):
-    """A flip with probability 1/2, then 0, 90 or 180 degrees, as UNet_Industrial does.
+    """Returns a flip with probability 1/2, then 0, 90 or 180 degrees, as UNet_Industrial does.
 
     The original never draws 270 degrees: its upper bound is exclusive. An image that is not square
     is turned by 180 degrees or not at all.
@@ -186,7 +189,7 @@ def identity(image, mask, numbers):
 
 
 def _drawn(numbers, name):
-    """The numbers [B, n] of a change."""
+    """Returns the numbers [B, n] of a change."""
     names = list(_NUMBERS)
     start = sum(_NUMBERS[before] for before in names[: names.index(name)])
     return numbers[:, start : start + _NUMBERS[name]]

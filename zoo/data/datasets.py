@@ -208,25 +208,28 @@ def count_types(
 
 
 def file_names(builder, split: str, folds: tuple[int, ...]) -> list[str]:
-    """The names of the images of some folds of a split, without decoding any."""
+    """Returns the names of the images of some folds of a split, without decoding any."""
     decoders = tfds.decode.PartialDecoding({"file_name": True, "fold": True})
     examples = builder.as_dataset(split=split, decoders=decoders).as_numpy_iterator()
     return [each["file_name"].decode() for each in examples if each["fold"] in folds]
 
 
 def mask_sources(builder, split: str) -> list[str]:
-    """Where the masks of a split come from, see `image_mask_folder.manifest`; else nothing."""
+    """Returns where the masks of a split come from, see `image_mask_folder.manifest`.
+
+    Else nothing.
+    """
     known = (builder.info.metadata or {}).get("mask_sources", {})
     parts = {part.strip().partition("[")[0] for part in split.split("+")}
     return sorted({s for name, kinds in known.items() if {name, "all"} & parts for s in kinds})
 
 
 def origins(builder) -> list[str]:
-    """The data sets that its images come from: itself, but for a folder of pseudo masks."""
+    """Returns the data sets that its images come from: itself, but for a folder of pseudo masks."""
     own = f"{builder.name}/{builder.builder_config.name}"
     return (builder.info.metadata or {}).get("origins") or [own]
 
 
 def types_in(mask: np.ndarray, num_types: int) -> np.ndarray:
-    """The ids 1..num_types that a uint8 mask holds, in order."""
+    """Returns the ids 1..num_types that a uint8 mask holds, in order."""
     return np.flatnonzero(np.bincount(mask.ravel(), minlength=num_types + 1)[1 : num_types + 1]) + 1

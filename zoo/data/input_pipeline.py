@@ -178,7 +178,10 @@ def _targets(outputs, mask, label) -> dict:
 
 
 def _checked_size(sizes, recipe) -> tuple[int, int]:
-    """The size of every training image: the crop's, or that of all images, which it checks."""
+    """Returns the size of every training image.
+
+    The crop's, or that of all images, which it checks.
+    """
     smallest = tuple(map(min, zip(*sizes)))
     if recipe.crop_size is None:
         require_one_size(sizes, recipe.dataset, "--image_size or --crop_size")

@@ -188,7 +188,7 @@ def _refuse_seen_data(run, gone, builder) -> None:
 
 
 def _datasets():
-    """The module that reads data sets, which a run is loaded without."""
+    """Returns the module that reads data sets, which a run is loaded without."""
     from zoo.data import datasets
 
     return datasets

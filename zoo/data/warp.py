@@ -103,7 +103,7 @@ def _mirrored(position, size):
 
 
 def _spline_weights(size):
-    """The weights [size, CONTROL_POINTS] of the control points at each pixel."""
+    """Returns the weights [size, CONTROL_POINTS] of the control points at each pixel."""
     place = ops.linspace(0.0, ELASTIC_CELLS, size, dtype="float32")
     distance = ops.abs(place[:, None] + 1 - ops.arange(CONTROL_POINTS, dtype="float32"))
     return (ops.relu(2 - distance) ** 3 - 4 * ops.relu(1 - distance) ** 3) / 6

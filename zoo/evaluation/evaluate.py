@@ -262,7 +262,7 @@ class _Measurement:
         return {"labels": labels, "label_f1": labels and labels["label_f1"]}
 
     def _confusion(self) -> dict:
-        """Of types where they are told apart, else of defect and background."""
+        """Counts pixels of types where the model predicts some, else of defect and background."""
         if self.types.any():
             return tables.pixel_confusion(self.types, ["background", *self.class_names[1:]])
         if self.index is None:

@@ -50,7 +50,7 @@ class OutlierSearch:
         push(self._heap, (sample.score, next(self._order), kept))
 
     def found(self, threshold: float) -> list[dict]:
-        """The outliers, worst first.
+        """Returns the outliers, worst first.
 
         Args:
           threshold: what the pictures mark exceeds it.

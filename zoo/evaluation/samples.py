@@ -80,17 +80,22 @@ def predicted_samples(predictor: Predictor, batches: Iterable[dict]) -> Iterator
 
 
 def is_defective(sample: ScoredImage) -> bool:
-    """Whether the image is labelled with a defect."""
+    """Returns whether the image is labelled with a defect."""
     return sample.label != GOOD
 
 
 def has_mask(sample: ScoredImage) -> bool:
-    """Whether the mask shows a defect: of one that only a folder names, all is to be ignored."""
+    """Returns whether the mask shows a defect.
+
+    Of one that only a folder names, all is to be ignored.
+    """
     return bool(is_defect(sample.mask).any())
 
 
 def judged_mask(mask: np.ndarray, defective: bool) -> np.ndarray:
-    """The mask [H, W] as it is judged: all is to be ignored where it shows nothing of a defect.
+    """Returns the mask [H, W] as it is judged.
+
+    All is to be ignored where it shows nothing of a defect.
 
     A black mask of a defective image does not say that its pixels are good: nothing says where the
     defect is.
@@ -109,7 +114,7 @@ def _defect_type(class_names, outputs, index, marked) -> str | None:
 
 
 def _boxes(outputs, index) -> np.ndarray | None:
-    """The boxes of one image without the empty ones that fill up its row."""
+    """Returns the boxes of one image without the empty ones that fill up its row."""
     if "box" not in outputs:
         return None
     return outputs["box"][index][outputs["box_score"][index] > 0]

@@ -47,7 +47,7 @@ def decisions(scores, defective, threshold: float | None) -> dict:
 
 
 def per_type(rows: list[dict], score_threshold: float | None) -> list[dict]:
-    """For each defect type: how many `images` of it, how many `found`, and how well.
+    """Returns for each defect type: how many `images` of it, how many `found`, and how well.
 
     Args:
       rows: of `per_image`.
@@ -80,7 +80,7 @@ def per_type(rows: list[dict], score_threshold: float | None) -> list[dict]:
 
 
 def pixel_confusion(confusion: np.ndarray | None, names: Sequence[str]) -> dict:
-    """The confusion of pixels, the scores of each class, and their mean IoU.
+    """Returns the confusion of pixels, the scores of each class, and their mean IoU.
 
     Args:
       confusion: int64 [C, C], rows the truth; None where there is no threshold.
@@ -142,7 +142,7 @@ def at_thresholds(overlap: ThresholdOverlap | None, scores, defective) -> list[d
 
 
 def oracle(overlap: ThresholdOverlap | None, scores, defective) -> dict:
-    """The best thresholds of the measured images: where a slider may start, and no result.
+    """Returns the best thresholds of the measured images: where a slider may start, and no result.
 
     Args:
       overlap: None where no defective image has a mask, so that no pixel threshold is best.
@@ -165,12 +165,12 @@ def oracle(overlap: ThresholdOverlap | None, scores, defective) -> dict:
 
 
 def rates(figures: dict) -> dict:
-    """Of what `AnomalyEvaluator.compute` returns, the figures of the whole set."""
+    """Selects the figures of the whole set from what `AnomalyEvaluator.compute` returns."""
     return numbers({k: v for k, v in figures.items() if k.startswith(RATES)})
 
 
 def numbers(figures: dict) -> dict:
-    """The same with None in place of NaN, which JSON has not; also in lists of dicts."""
+    """Returns the same with None in place of NaN, which JSON has not; also in lists of dicts."""
     return {
         key: [numbers(row) for row in value]
         if isinstance(value, list) and value and isinstance(value[0], dict)
@@ -185,6 +185,6 @@ def number(value):
 
 
 def mean(values) -> float | None:
-    """The mean of those that are defined."""
+    """Returns the mean of those that are defined."""
     known = [value for value in values if number(value) is not None]
     return sum(known) / len(known) if known else None

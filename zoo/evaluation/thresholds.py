@@ -124,7 +124,7 @@ def pixel_threshold(
 
 
 def _best_f1(positive: np.ndarray, negative: np.ndarray) -> tuple[int, float]:
-    """The index of the lowest score to call positive, and its F1, from counts by score."""
+    """Returns the index of the lowest score to call positive, and its F1, from counts by score."""
     hits, alarms = (counts[::-1].cumsum()[::-1] for counts in (positive, negative))
     f1 = 2 * hits / (hits + alarms + positive.sum())
     best = int(np.argmax(f1))
@@ -141,7 +141,7 @@ def _prediction_limit(scores: np.ndarray, alpha: float) -> float:
 
 
 def _lowest(histogram: ScoreHistogram, index: int) -> float:
-    """The lowest number of a bin."""
+    """Returns the lowest number of a bin."""
     below = np.float32(histogram.edge(index - 1))
     return float(np.nextafter(below, np.float32(np.inf)))
 

@@ -66,7 +66,7 @@ def validation_batches(features: Features, recipe: Recipe) -> tf.data.Dataset:
 
 
 def _streams(features, recipe) -> list[tuple[np.ndarray, int]]:
-    """Which images are drawn from, and how many of each kind for a batch."""
+    """Returns which images are drawn from, and how many of each kind for a batch."""
     kinds = [np.flatnonzero(features.labels == label) for label in (0, 1)]
     if recipe.defective_fraction is None or not all(map(len, kinds)):
         return [(np.arange(len(features.labels)), recipe.batch_size)]

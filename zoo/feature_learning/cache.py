@@ -110,7 +110,7 @@ def read_features(
 
 
 def statistics(features: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each channel of features, float64 [C]."""
+    """Returns mean and variance of each channel of features, float64 [C]."""
     sums = [np.zeros(features.values.shape[-1]) for _ in range(2)]
     for values in features.values:
         values = values.astype(np.float64)
@@ -121,7 +121,10 @@ def statistics(features: Features) -> tuple[np.ndarray, np.ndarray]:
 
 
 def supervision(features: Features) -> str:
-    """What defects are known of: none, by labels, by masks, or by masks of some and labels."""
+    """Returns what defects are known of.
+
+    None, by labels, by masks, or by masks of some and labels.
+    """
     masked = (features.masks == 1).any(axis=(1, 2))
     if not features.labels.any():
         return "good images alone"
@@ -155,7 +158,7 @@ def _kept(defective, room: int, seed: int) -> np.ndarray:
 
 
 def _truth(batch, recipe) -> np.ndarray:
-    """The mask and the foreground of images, uint8 [B, H, W, 2]."""
+    """Returns the mask and the foreground of images, uint8 [B, H, W, 2]."""
     masks = [judged_mask(mask, label > 0) for mask, label in zip(batch["mask"], batch["label"])]
     foregrounds = foreground_masks(
         batch["image"],

@@ -107,7 +107,7 @@ def focal(mask, logits, class_weights=None):
 
 
 def dice(mask, logits):
-    """1 - Sorensen-Dice coefficient, 2|AB| / (|A| + |B|); "sorensen" in UNet_Industrial."""
+    """Returns 1 - Sorensen-Dice coefficient, 2|AB| / (|A| + |B|); "sorensen" in UNet_Industrial."""
     target, probability, both = _overlap(mask, logits)
     return _ratio_loss(logits, 2 * both, _count(target) + _count(probability), _count(target))
 
@@ -132,7 +132,7 @@ def type_ce(mask, logits):
 
 
 def squared_dice(mask, logits):
-    """1 - 2|AB| / (|A|^2 + |B|^2), with squares below; UNet_Industrial calls it "jaccard".
+    """Returns 1 - 2|AB| / (|A|^2 + |B|^2), with squares below; UNet_Industrial calls it "jaccard".
 
     Source: Milletari et al., "V-Net", arXiv:1606.04797, section 3.
     """
@@ -142,14 +142,14 @@ def squared_dice(mask, logits):
 
 
 def jaccard(mask, logits):
-    """1 - Jaccard index, |AB| / |A or B|: the loss that belongs to IoU."""
+    """Returns 1 - Jaccard index, |AB| / |A or B|: the loss that belongs to IoU."""
     target, probability, both = _overlap(mask, logits)
     union = _count(target) + _count(probability) - both
     return _ratio_loss(logits, both, union, _count(target))
 
 
 def tversky(mask, logits):
-    """1 - Tversky index, in which a missed pixel costs more than a false one.
+    """Returns 1 - Tversky index, in which a missed pixel costs more than a false one.
 
     Source: Salehi et al., arXiv:1706.05721, eq. 5, with the weights that it finds best.
     """
@@ -186,7 +186,7 @@ def lovasz(mask, logits):
 
 
 def _jaccard_steps(truth):
-    """What each pixel [N, K] adds to the Jaccard loss when it becomes the next wrong one.
+    """Returns what each pixel [N, K] adds to the Jaccard loss when it becomes the next wrong one.
 
     In closed form: differences of the losses themselves would lose their digits in float32.
     """
@@ -242,7 +242,7 @@ def _pixel_cross_entropy(target, logits):
 
 
 def _pixel_weights(target, class_weights):
-    """The weight of each pixel [B, H, W, 1], by its true class."""
+    """Returns the weight of each pixel [B, H, W, 1], by its true class."""
     num_classes = max(target.shape[-1], 2)
     if len(class_weights) != num_classes:
         raise ValueError(

@@ -131,7 +131,7 @@ def _numbers(seed: int, place: int) -> np.ndarray:
 
 
 def _cells(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The mask [H, W] at the middles of cells, [h, w]."""
+    """Returns the mask [H, W] at the middles of cells, [h, w]."""
     rows, columns = (
         ((np.arange(few) + 0.5) * many / few).astype(int) for few, many in zip(size, mask.shape)
     )

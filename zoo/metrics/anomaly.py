@@ -254,7 +254,7 @@ class AnomalyEvaluator:
 
 
 def _checked_scores(anomaly_map, name) -> np.ndarray:
-    """A map of float32, or of float64 where it has more digits than float32 holds."""
+    """Returns a map of float32, or of float64 where it has more digits than float32 holds."""
     scores = np.asarray(anomaly_map)
     if scores.ndim != 2 or not scores.size:
         raise ValueError(

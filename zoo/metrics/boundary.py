@@ -54,7 +54,7 @@ def boundary_f1(prediction: np.ndarray, truth: np.ndarray, tolerance: float = TO
 
 
 def _within(outline, radius) -> np.ndarray:
-    """The pixels at most so far from the outline; none where there is no outline."""
+    """Returns the pixels at most so far from the outline; none where there is no outline."""
     if not outline.any():
         return outline
     return ndimage.distance_transform_edt(~outline) <= radius

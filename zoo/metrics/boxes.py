@@ -69,7 +69,7 @@ class BoxCounts:
             self.found[level] += found_boxes(predicted, regions.box, level)
 
     def result(self) -> dict | None:
-        """What was counted; None where no image was added.
+        """Returns what was counted; None where no image was added.
 
         Returns:
           `images`, `true` and `predicted` boxes; `mean_iou`, of each true box with the predicted

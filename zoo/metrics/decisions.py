@@ -7,7 +7,7 @@ CONFIDENCE = 0.95
 
 
 def image_decisions(scores, defective, threshold: float) -> dict:
-    """The confusion table of images, "defect" being positive: score > threshold.
+    """Returns the confusion table of images, "defect" being positive: score > threshold.
 
     Args:
       scores: float [N].

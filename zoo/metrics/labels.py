@@ -10,7 +10,7 @@ from zoo.metrics.decisions import wilson_interval
 
 
 def label_scores(confusion: np.ndarray, names: Sequence[str]) -> dict:
-    """What a confusion table of image labels says.
+    """Returns what a confusion table of image labels says.
 
     Args:
       confusion: int [L, L], rows the true label, columns the predicted one, good first.

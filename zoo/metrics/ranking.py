@@ -39,7 +39,7 @@ class Ranking:
         self.high[self._order] = self._at_or_above / self.num_negatives
 
     def found_share(self, limit: float) -> tuple[np.ndarray, np.ndarray]:
-        """Up to a false positive rate, the share of the rates at which each positive is found.
+        """Returns the share of the rates up to a limit at which each positive is detected.
 
         Between the two rates of a positive the curve is a straight line, since a tie has no order:
         there it counts as found in part.
@@ -67,7 +67,7 @@ class Ranking:
         return float(share.mean()), float(bound.mean())
 
     def average_precision(self) -> tuple[float, float]:
-        """The sum of precision times gain in recall over distinct scores; NaN without both.
+        """Returns the sum of precision times gain in recall over distinct scores; NaN without both.
 
         Without negatives every order of the positives has the precision 1, which says nothing.
         """
@@ -83,7 +83,7 @@ class Ranking:
         return float(middle.mean()), float(bound.mean())
 
     def roc(self, weights: np.ndarray | None = None, points: int = 300) -> dict[str, list[float]]:
-        """The ROC curve, or PRO over the false positive rate, thinned for drawing.
+        """Returns the ROC curve, or PRO over the false positive rate, thinned for drawing.
 
         Args:
           weights: float [N] that add up to 1, of each positive; None weighs all alike.
@@ -119,13 +119,13 @@ class Ranking:
         return self._above, self._at_or_above
 
     def _last_of_ties(self) -> np.ndarray:
-        """From the highest score down, the last positive of each distinct one."""
+        """Finds the last positive of each distinct score, from the highest down."""
         scores = self._scores[::-1]
         return np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
 
 
 def plant_rates(scores, positive, rate: float) -> tuple[float, float]:
-    """What is left of one error when the other may happen in a share `rate` of all cases.
+    """Returns what is left of one error when the other may happen in a share `rate` of all cases.
 
     Args:
       scores: float [N] of images.

@@ -51,7 +51,7 @@ class RegionOverlap:
         return any(each.saturation_area is not None for each in self._regions)
 
     def pro(self, limit: float) -> tuple[np.ndarray, np.ndarray]:
-        """The area under the curve of each region's found share, over `limit`.
+        """Returns the area under the curve of each region's found share, over `limit`.
 
         Args:
           limit: the highest false positive rate, in (0, 1].
@@ -62,7 +62,7 @@ class RegionOverlap:
         return tuple(self._summed(x) / self._area for x in self._ranking.found_share(limit))
 
     def spro(self, limit: float) -> tuple[np.ndarray, np.ndarray]:
-        """As `pro`, but a region counts as found whole once its saturation area is.
+        """Computes `pro`, but a region counts whole once its saturation area is predicted.
 
         Args:
           limit: the highest false positive rate, in (0, 1].
@@ -83,14 +83,16 @@ class RegionOverlap:
         return tuple(self._summed(x, weights) for x in self._ranking.found_share(limit))
 
     def pixel_weights(self) -> np.ndarray:
-        """What each defect pixel adds to PRO, float64 [N], 1 in sum."""
+        """Returns what each defect pixel adds to PRO, float64 [N], 1 in sum."""
         weights = 1 / (self._area * max(self.num_regions, 1))
         return np.bincount(
             self._pixel, weights=weights[self._region], minlength=int(self._sizes.sum())
         )
 
     def per_image(self, pro: dict[str, np.ndarray]) -> list[dict]:
-        """For each image: `regions`, `pixel_auroc` of its pixels, means of `pro` of its regions.
+        """Returns a dict for each image.
+
+        It has `regions`, `pixel_auroc` of its pixels, means of `pro` of its regions.
 
         Args:
           pro: float [R] by name, as of `pro`; NaN stands where an image has no region or pixel.
@@ -104,7 +106,7 @@ class RegionOverlap:
         return _records(columns)
 
     def per_region(self, pro: dict[str, np.ndarray], file_names: Sequence[str]) -> list[dict]:
-        """For each region: `file_name`, `region`, `area` in pixels, `box` and its `pro`.
+        """Returns for each region: `file_name`, `region`, `area` in pixels, `box` and its `pro`.
 
         Args:
           pro: float [R] by name, as of `pro`.
@@ -132,7 +134,7 @@ def _joined(parts, dtype) -> np.ndarray:
 
 
 def _means(values, sizes) -> np.ndarray:
-    """The mean of each of consecutive groups of these sizes; NaN of an empty one."""
+    """Returns the mean of each of consecutive groups of these sizes; NaN of an empty one."""
     group = np.repeat(np.arange(len(sizes)), sizes)
     sums = np.bincount(group, weights=values, minlength=len(sizes))
     return np.divide(sums, sizes, out=np.full(len(sizes), np.nan), where=sizes > 0)

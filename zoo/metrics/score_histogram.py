@@ -51,7 +51,7 @@ class ScoreHistogram:
         self.counts += other.counts
 
     def exceeding(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How many counted scores lie above each of these.
+        """Returns how many counted scores lie above each of these.
 
         Args:
           scores: float [N].
@@ -65,7 +65,10 @@ class ScoreHistogram:
         return at_or_above - self.counts[bins], at_or_above
 
     def edge(self, index: int) -> float:
-        """The largest float32 number of a bin: the scores above it are those of higher bins."""
+        """Returns the largest float32 number of a bin.
+
+        The scores above it are those of higher bins.
+        """
         dropped = 32 - self.bits
         key = np.uint32((index << dropped) | ((1 << dropped) - 1))
         if key == ~_SIGN:  # that of -0.0, which counts as 0.0 and thus one bin higher
@@ -104,7 +107,7 @@ class SortedScores:
         self.total += other.total
 
     def counted(self, bits: int) -> ScoreHistogram:
-        """The same scores in bins, see `ScoreHistogram`."""
+        """Returns the same scores in bins, see `ScoreHistogram`."""
         histogram = ScoreHistogram(bits)
         for part in self._parts:
             histogram.add(part)

@@ -13,7 +13,7 @@ NVIDIA_SMOOTH = 1e-5
 
 
 def is_defect(mask):
-    """Where an index mask shows a defect of any type: neither background nor ignored."""
+    """Returns where an index mask shows a defect of any type: neither background nor ignored."""
     return (mask > 0) & (mask < IGNORE)
 
 
@@ -117,7 +117,9 @@ def type_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def mean_iou(confusion: np.ndarray, include_background: bool) -> float:
-    """Mean IoU over the classes that are true or predicted somewhere; NaN where there is none.
+    """Returns mean IoU over the classes that are true or predicted somewhere.
+
+    NaN where there is none.
 
     Args:
       confusion: int [C, C], rows the truth, columns the prediction, background first.
@@ -144,7 +146,9 @@ def dice(counts) -> np.ndarray:
 
 
 def nvidia_dice_mean(counts) -> np.ndarray:
-    """What UNet_Industrial publishes as "IoU": Dice, averaged over defective and good images.
+    """Returns what UNet_Industrial publishes as "IoU".
+
+    Dice, averaged over defective and good images.
 
     A good image without a false pixel scores 1, so a model that predicts nothing at all scores
     0.85 to 0.88 on DAGM 2007. For comparison with its tables only.

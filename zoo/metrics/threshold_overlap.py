@@ -52,7 +52,7 @@ class ThresholdOverlap:
         return counts, iou, dice
 
     def index(self, threshold: float) -> int:
-        """The position of one of the thresholds."""
+        """Returns the position of one of the thresholds."""
         return int(np.searchsorted(self.thresholds, np.float32(threshold)))
 
     def best(self) -> int:

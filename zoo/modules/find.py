@@ -7,7 +7,7 @@ from zoo.modules import pretrained
 
 
 def find_module(source: str, modules_dir) -> pathlib.Path:
-    """The folder of a module, given the folder, its URL, or its handle.
+    """Returns the folder of a module, given the folder, its URL, or its handle.
 
     Args:
       source: a handle is one in `modules_dir`, or of a pretrained module.
@@ -31,7 +31,9 @@ def find_module(source: str, modules_dir) -> pathlib.Path:
 
 
 def module_folder(handle: str, *modules_dirs) -> pathlib.Path | None:
-    """The folder of a module's newest version, or of the one named by `/N`; None where it is not.
+    """Returns the folder of a module's newest version, or of the one named by `/N`.
+
+    None where it is not.
 
     Args:
       handle: `<builder>/<dataset>/<class>`, or the path of a version's folder below a folder of
@@ -57,7 +59,7 @@ def _exported(handle, modules_dir) -> pathlib.Path | None:
 
 
 def manifest_of(folder: pathlib.Path) -> dict | None:
-    """The manifest of a module's folder; None where there is none beside it."""
+    """Returns the manifest of a module's folder; None where there is none beside it."""
     beside = folder.with_name(f"{folder.name}.json")
     if beside.is_file():
         return json.loads(beside.read_text())

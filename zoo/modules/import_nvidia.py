@@ -26,7 +26,7 @@ _BLOCKS = {
 
 
 def checkpoint_names() -> dict[str, str]:
-    """The scope of each layer of ours, by the layer's name."""
+    """Returns the scope of each layer of ours, by the layer's name."""
     names = {
         f"{ours}_{layer}": f"{_SCOPE}/{theirs}/{their_layer}"
         for ours, (theirs, layers) in _BLOCKS.items()

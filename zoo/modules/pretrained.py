@@ -24,14 +24,14 @@ SECONDS = 60  # without an answer, after which a mirror is given up
 
 
 def manifests(folder=FOLDER) -> list[dict]:
-    """The manifests of all modules, by handle and version."""
+    """Returns the manifests of all modules, by handle and version."""
     paths = pathlib.Path(folder).rglob("*.json")  # other formats are described by some, too
     found = [json.loads(path.read_text()) for path in paths if path.stem.isdecimal()]
     return sorted(found, key=lambda manifest: (manifest["handle"], manifest["version"]))
 
 
 def unpacked(handle: str, *, folder=FOLDER, mirror: str | None = None) -> pathlib.Path | None:
-    """The folder of a module's newest version, or of the one named by `/N`, for `hub.load`.
+    """Returns the folder of a module's newest version, or of the one named by `/N`, for `hub.load`.
 
     It lies in the cache, named by the archive's hash: in `$DEFECT_ZOO_CACHE`, else in `defect_zoo`
     among the user's caches. Archive and files are checked against the manifest each time.

@@ -54,7 +54,7 @@ def draw(answer: Answer, threshold: float, score_threshold: float) -> tuple[np.n
 
 
 def thresholds(predictor: Predictor) -> tuple[float, float]:
-    """The calibrated ones of pixels and of images, within the reach of the sliders."""
+    """Returns the calibrated ones of pixels and of images, within the reach of the sliders."""
     return tuple(min(1.0, value) for value in (predictor.threshold, predictor.score_threshold))
 
 
@@ -65,7 +65,7 @@ def probability_map(answer: Answer) -> np.ndarray:
 
 
 def sentences(answer: Answer, row: dict, score_threshold: float) -> str:
-    """The verdict in plain words, in Markdown."""
+    """Returns the verdict in plain words, in Markdown."""
     height, width = answer.outputs["mask"].shape[1:3]
     verdict = "Defect" if row["defect"] else "Good"
     if row["label"].lower() != verdict.lower():

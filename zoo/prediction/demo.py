@@ -38,7 +38,7 @@ OFFLINE_VARIABLE = "HF_HUB_OFFLINE"  # heeded when Gradio is imported, which bri
 
 
 def module_names(modules_dir, source: str | None = None) -> list[str]:
-    """The modules to choose from: `source` first, then the exported and pretrained handles.
+    """Returns the modules to choose from: `source` first, then the exported and pretrained handles.
 
     Args:
       modules_dir: the folder that `python -m export convert` fills.

@@ -58,7 +58,10 @@ def predict_files(
 
 
 def bounding_box(mask: np.ndarray) -> list[float] | None:
-    """The box [ymin, xmin, ymax, xmax] in [0, 1] around all that is not 0; None for nothing."""
+    """Returns the box [ymin, xmin, ymax, xmax] in [0, 1] around all that is not 0.
+
+    None for nothing.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None
@@ -174,7 +177,7 @@ def _write_result(predictor, item: image_files.Input, image, outputs, index, out
 
 
 def _boxes(outputs, index) -> list[dict]:
-    """The boxes that a model drew; the empty ones that fill up a batch are left out."""
+    """Returns the boxes that a model drew; the empty ones that fill up a batch are left out."""
     if "box" not in outputs:
         return []
     pairs = zip(outputs["box"][index].tolist(), outputs["box_score"][index].tolist())

@@ -62,7 +62,7 @@ def _images_below(folder: pathlib.Path) -> dict:
 
 
 def _is_image(file: pathlib.Path) -> bool:
-    """By name; hidden files are none, nor the results of an earlier run."""
+    """Tells an image by its name; hidden files and earlier results are none."""
     named_so = file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
     ours = file.name.endswith(RESULT_ENDINGS) and any(
         (folder / RESULTS_FILE).is_file() for folder in _absolute(file).parents
@@ -102,5 +102,5 @@ def name_results(found: dict, output_dir: pathlib.Path) -> list[Input]:
 
 
 def result_path(output_dir: pathlib.Path, stem: pathlib.Path, ending: str) -> pathlib.Path:
-    """The file of one result; a dot in the stem stays, unlike with `with_suffix`."""
+    """Returns the file of one result; a dot in the stem stays, unlike with `with_suffix`."""
     return output_dir / stem.with_name(stem.name + ending)

@@ -66,7 +66,7 @@ def from_model(model: keras.Model, recipe: dict, calibration: dict | None = None
 
 
 def peak(mask_logits: np.ndarray) -> np.ndarray:
-    """The middle [y, x] in [0, 1] of the pixel that is likeliest defective, float [B, 2].
+    """Returns the middle [y, x] in [0, 1] of the pixel that is likeliest defective, float [B, 2].
 
     Of logits, since the probabilities of many sure pixels are all rounded to 1.
 

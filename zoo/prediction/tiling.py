@@ -118,25 +118,25 @@ def by_tiles(predictor: Predictor, *, tile: tuple[int, int], overlap: int) -> Pr
 
 
 def learnt_masks(predictor: Predictor) -> bool:
-    """Whether a model learnt where defects are, rather than labels of whole images."""
+    """Returns whether a model learnt where defects are, rather than labels of whole images."""
     return predictor.recipe.get("loss", "") is not None
 
 
 def network_of(recipe: dict) -> keras.Model:
-    """The network of a recipe for images of any size, with weights of no meaning."""
+    """Returns the network of a recipe for images of any size, with weights of no meaning."""
     *_, channels = recipe["builder_args"]["image_shape"]
     arguments = {**recipe["builder_args"], "image_shape": [None, None, channels]}
     return run_dir.rebuild({**recipe, "builder_args": arguments})
 
 
 def padding_multiple(network: keras.Model) -> int:
-    """The multiple up to which a network mirrors its images; 1 where it does not."""
+    """Returns the multiple up to which a network mirrors its images; 1 where it does not."""
     multiples = [layer.multiple for layer in network.layers if isinstance(layer, PadToMultiple)]
     return max(multiples, default=1)
 
 
 def averages_images(network: keras.Model) -> bool:
-    """Whether each pixel of a network's mask depends on averages over the whole image.
+    """Returns whether each pixel of a network's mask depends on averages over the whole image.
 
     As with the image pooling of DeepLabv3+, squeeze and excitation, and group normalisation.
     """

@@ -79,7 +79,7 @@ def compare(
 
 
 def _keeping(predictor, kept):
-    """A predict function that adds its masks to a list."""
+    """Returns a predict function that adds its masks to a list."""
 
     def predict(images):
         outputs = predictor.predict(images)
@@ -110,7 +110,7 @@ def _iou(counts) -> float | None:
 
 
 def _run(directory, teacher) -> dict:
-    """What a run directory says of its model."""
+    """Returns what a run directory says of its model."""
     model, recipe = run_dir.load_model(directory)
     started = recipe.get("start_from") is not None
     masks = run_files.read_document(directory, run_files.ENVIRONMENT_FILE).get("masks", [])

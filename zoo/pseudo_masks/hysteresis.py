@@ -28,7 +28,7 @@ class Levels(NamedTuple):
     image: float
 
     def redrawn(self, pixel: float) -> "Levels":
-        """The levels of somebody who sees a defect wherever the map exceeds `pixel`."""
+        """Returns the levels of somebody who sees a defect wherever the map exceeds `pixel`."""
         return Levels(low=min(self.low, pixel), pixel=pixel, image=pixel)
 
 
@@ -90,7 +90,7 @@ def pseudo_mask_window(
 
 
 def _least_region(pixels: int) -> float:
-    """Pixels that a region of a defect has at least, in an image of so many."""
+    """Returns pixels that a region of a defect has at least, in an image of so many."""
     return max(LEAST_PIXELS, LEAST_SHARE * pixels)
 
 

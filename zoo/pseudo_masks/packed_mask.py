@@ -28,7 +28,7 @@ def pack(mask: np.ndarray) -> PackedMask:
 
 
 def unpack(packed: PackedMask) -> np.ndarray:
-    """The mask that was packed, bool [H, W]."""
+    """Returns the mask that was packed, bool [H, W]."""
     height, width = packed.shape
     bits = np.frombuffer(zlib.decompress(packed.content), np.uint8)
     return np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)

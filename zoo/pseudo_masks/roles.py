@@ -110,17 +110,17 @@ def published_roles(
 
 
 def teaches(each: ImageFacts, recipe: Recipe) -> bool:
-    """Whether a teacher learns from an image, or chooses its thresholds by it."""
+    """Returns whether a teacher learns from an image, or chooses its thresholds by it."""
     return not each.defective and _learns(each, recipe)
 
 
 def calibrates(each: ImageFacts, recipe: Recipe) -> bool:
-    """Whether thresholds are chosen by an image."""
+    """Returns whether thresholds are chosen by an image."""
     return teaches(each, recipe) and each.fold in recipe.validation_folds
 
 
 def count_roles(roles: Iterable[Role]) -> dict[str, int]:
-    """How many images have each role."""
+    """Returns how many images have each role."""
     return dict(collections.Counter(role.role for role in roles))
 
 

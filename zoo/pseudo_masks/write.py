@@ -181,7 +181,7 @@ def _document(preset, recipe, builder, given) -> dict:
 
 
 def _choose_levels(rules, predictor, examples: Iterable[_Example]) -> Levels:
-    """The thresholds of maps, from images that the teacher has not learnt from."""
+    """Returns the thresholds of maps, from images that the teacher has not learnt from."""
     by_pixel, by_image = rules
     histogram, scores = ScoreHistogram(), []
     for example in examples:
@@ -195,7 +195,7 @@ def _choose_levels(rules, predictor, examples: Iterable[_Example]) -> Levels:
 
 
 def _anomaly_map(predictor, example: _Example) -> np.ndarray:
-    """As it is kept: float16 [H, W], so that a mask can be drawn anew from the file."""
+    """Returns the map as it is kept, float16 [H, W], for a mask to be drawn anew from the file."""
     outputs = predictor.predict(example.fields["image"][None])
     return defect_probability(outputs["mask"])[0].astype(np.float16)
 
@@ -261,7 +261,7 @@ def _judge(predictor, example, levels, image_labels) -> dict:
 
 
 def _truth(fields, role: roles.Role) -> dict:
-    """The true mask of an image, and what the manifest says of it.
+    """Returns the true mask of an image, and what the manifest says of it.
 
     An image whose defect no mask shows teaches nothing, but whether it is rejected can be measured.
     """
@@ -279,7 +279,7 @@ def _truth(fields, role: roles.Role) -> dict:
 
 
 def _paint(example, number, recipe, textures) -> tuple[np.ndarray, np.ndarray]:
-    """A good image with a painted defect, and the defect's mask."""
+    """Returns a good image with a painted defect, and the defect's mask."""
     images, name = example.fields["image"][None], example.fields["file_name"].decode()
     foregrounds = foreground_masks(
         images, [name], dataset=recipe.dataset, mask_dir=recipe.foreground_dir

@@ -110,7 +110,10 @@ _DATA = {
 
 
 def _on_data(recipe, *, channels, size, small_size=None, num_labels=2, **data):
-    """A recipe on a data set; `small_size` is that of the images of `_SMALL`, None for `size`."""
+    """Returns a recipe on a data set.
+
+    `small_size` is that of the images of `_SMALL`, None for `size`.
+    """
     args = {
         **recipe["builder_args"],
         "image_shape": [None, None, channels],

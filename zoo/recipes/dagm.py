@@ -102,7 +102,7 @@ def _merge(*parts: dict) -> dict:
 
 
 def _recipes(builder: str, mask_feature: str, *parts: dict) -> dict[str, dict]:
-    """The recipes of a module: `default`, and of TinyUNet `nvidia`."""
+    """Returns the recipes of a module: `default`, and of TinyUNet `nvidia`."""
     mask = {"mask_feature": mask_feature}
     recipes = {"default": _merge(_DEFAULT, _BUILDERS[builder], *parts, mask)}
     if builder == "tiny_unet":

@@ -87,7 +87,7 @@ _ANTILLIA_BATCH = 2
 
 
 def _default(builder, data, *, channels, num_types):
-    """The default recipe of a builder on a data set, given what the data set asks for.
+    """Returns the default recipe of a builder on a data set, given what the data set asks for.
 
     The mask has one channel for each type and one for the background, or one in all for a single
     type, and in a network that tells the type by the image's label.
@@ -123,7 +123,7 @@ def _mvtec_ad(builder, category):
 
 
 def _antillia(category):
-    """What those projects published, on folds that share no image.
+    """Returns what those projects published, on folds that share no image.
 
     Source: the configurations of atlan-antillia/TensorFlow-FlexUNet-Image-Segmentation-MVTec-*:
     512x512 pixels as 0..255, no normalisation, cross-entropy, Adam with gradients clipped to 0.4,
@@ -178,7 +178,7 @@ def _antillia(category):
 
 
 def _fixel():
-    """The notebook of the micro-segmentor, on folds that share no phone.
+    """Returns the notebook of the micro-segmentor, on folds that share no phone.
 
     Deliberate differences: it validated on changed images, and on its only test images. Its
     momentum cycled with the learning rate, from 0.95 to 0.85 and back, and stays at 0.9 here. It

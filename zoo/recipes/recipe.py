@@ -196,12 +196,12 @@ class Recipe:
         return tuple(sorted(set(range(10)) - set(self.validation_folds) - set(self.test_folds)))
 
     def to_dict(self) -> dict:
-        """As JSON has it: tuples become lists."""
+        """Returns what JSON holds: tuples become lists."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_dict(cls, values: dict) -> "Recipe":
-        """The inverse of `to_dict`."""
+        """Returns the inverse of `to_dict`."""
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
@@ -213,7 +213,7 @@ _CHOICES = {
 
 
 def type_name(field: dataclasses.Field) -> str:
-    """The type of a field as a reader writes it, such as `int | None`."""
+    """Returns the type of a field as a reader writes it, such as `int | None`."""
     return field.type.__name__ if isinstance(field.type, type) else str(field.type)
 
 

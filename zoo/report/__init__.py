@@ -93,7 +93,7 @@ def _worst_regions(per_region: list[dict]) -> list[dict]:
 
 
 def _number(value, digits: int = 3) -> str:
-    """A figure with fixed decimals; a dash where it is undefined."""
+    """Returns a figure with fixed decimals; a dash where it is undefined."""
     if value is None or math.isnan(value):
         return "–"
     return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
@@ -108,7 +108,7 @@ def _threshold(value: float) -> str:
 
 
 def _value(value) -> str:
-    """A recipe's field as people read it."""
+    """Returns a recipe's field as people read it."""
     if value is None:
         return "none"
     if isinstance(value, list | tuple):

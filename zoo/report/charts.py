@@ -21,7 +21,7 @@ CURVES = {
 
 
 def ranking_charts(curves: dict) -> dict[str, Markup]:
-    """The curves that need no threshold, by their names."""
+    """Returns the curves that need no threshold, by their names."""
     drawn = {}
     for name, (title, x_label, y_label) in CURVES.items():
         if name in curves:

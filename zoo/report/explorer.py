@@ -80,7 +80,7 @@ def score_thresholds(scores: np.ndarray, chosen: float) -> np.ndarray:
 
 
 def _start(metrics: dict, name: str) -> tuple[float | None, bool]:
-    """A threshold: the calibrated one; without it, the best on the measured images."""
+    """Returns a threshold: the calibrated one; without it, the best on the measured images."""
     calibrated = metrics[name] is not None
     return (metrics[name] if calibrated else metrics["oracle"][name]), calibrated
 

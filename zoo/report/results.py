@@ -27,7 +27,7 @@ def write_results(directory, evaluation: Evaluation, *, run=None, **known) -> No
 
 
 def _record(run) -> dict:
-    """What a run directory tells a report; empty values where there is none."""
+    """Returns what a run directory tells a report; empty values where there is none."""
     if run is None:
         return {"recipe": {}, "calibration": {}, "environment": {}, "history": []}
     return {

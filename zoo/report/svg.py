@@ -140,7 +140,7 @@ def _svg(axes, title: str, *, legend: bool) -> str:
 
 
 def _place(axes) -> str:
-    """Where the axes lie, as attributes; right only once the figure was drawn."""
+    """Returns where the axes lie, as attributes; right only once the figure was drawn."""
     box, (width, height) = axes.get_position(), POINTS_PER_INCH * axes.figure.get_size_inches()
     frame = (box.x0 * width, (1 - box.y1) * height, box.width * width, box.height * height)
     limits = (*axes.get_xlim(), *axes.get_ylim())

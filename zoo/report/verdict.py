@@ -29,7 +29,7 @@ _OF_BOXES = ("box_recall@0.3", "box_mean_iou")
 
 
 def sentence(metrics: dict) -> str:
-    """The answer in one sentence, in parts of a hundred."""
+    """Returns the answer in one sentence, in parts of a hundred."""
     answers = []
     if metrics["defective"]:
         passed = _per_hundred(metrics["fn"], metrics["defective"])
@@ -42,7 +42,10 @@ def sentence(metrics: dict) -> str:
 
 
 def counts(metrics: dict) -> list[str]:
-    """What the sentence rests on: counts, and between which shares the truth behind them lies."""
+    """Returns what the sentence rests on.
+
+    Counts, and between which shares the truth behind them lies.
+    """
     sentences = []
     good = metrics["images"] - metrics["defective"]
     if metrics["defective"] and not metrics.get("masked", True):
@@ -118,14 +121,14 @@ def table(metrics: dict, calibration: dict | None = None) -> str:
 
 
 def _why_undefined(metrics: dict) -> str:
-    """Of a figure that a threshold decides."""
+    """Says why a figure that a threshold decides is undefined."""
     if metrics["score_threshold"] is None:
         return "no threshold was chosen"
     return f"nothing {'good' if metrics['defective'] else 'defective'} was measured"
 
 
 def _shown(metrics: dict) -> list[str]:
-    """The keys of the figures that a terminal's table shows."""
+    """Returns the keys of the figures that a terminal's table shows."""
     labels = ("label_f1",) if metrics.get("labels") else ()
     boxes = _OF_BOXES if metrics.get("boxes") else ()
     return [*(key for key in _SHOWN if key in metrics), *labels, *boxes]

@@ -18,7 +18,7 @@ PUBLISHED_DICE = dict(
 
 
 def kind(result: dict) -> str:
-    """Which of `TABLES` a result belongs to: what its model learnt."""
+    """Returns which of `TABLES` a result belongs to: what its model learnt."""
     recipe = result["recipe"]
     if recipe.get("loss", "") is None and "num_labels" in recipe["builder_args"]:
         return "labels"
@@ -26,7 +26,7 @@ def kind(result: dict) -> str:
 
 
 def table(name: str, results: list[dict]) -> str:
-    """One of `TABLES`, with a row for each result."""
+    """Returns one of `TABLES`, with a row for each result."""
     rows = sorted(results, key=lambda r: (r["recipe"]["module"], r["recipe"]["name"]))
     return _table(TABLES[name], rows)
 
@@ -66,22 +66,28 @@ def module_table(manifests: list[dict]) -> str:
 
 
 def format_table(rows: list[dict]) -> str:
-    """What each format of a module costs and finds: rows of `zoo/results/formats.json`."""
+    """Returns what each format of a module costs and finds: rows of `zoo/results/formats.json`."""
     return _table(_FORMAT, rows)
 
 
 def comparison_table(compared: dict) -> str:
-    """A teacher and its students, as `zoo.pseudo_masks.compare.compare` returns them."""
+    """Returns a teacher and its students, as `zoo.pseudo_masks.compare.compare` returns them."""
     return _table(_COMPARISON, compared["rows"])
 
 
 def real_table(rows: list[dict]) -> str:
-    """What modules of drawn images find on real ones: rows of `zoo/results/sim_to_real.json`."""
+    """Returns what modules of drawn images find on real ones.
+
+    Rows of `zoo/results/sim_to_real.json`.
+    """
     return _table(_REAL, rows)
 
 
 def teacher_table(results: list[dict]) -> str:
-    """What a longer training brings: results of models that learn from good images alone."""
+    """Returns what a longer training brings.
+
+    Results of models that learn from good images alone.
+    """
 
     def place(result):
         recipe = result["recipe"]
@@ -103,7 +109,7 @@ def _figures(*keys: str) -> dict[str, Callable[[dict], str]]:
 
 
 def _figure(name: str, digits: int = 3) -> Callable[[dict], str]:
-    """A figure's mean and spread; a result measured before the figure existed says so."""
+    """Returns a figure's mean and spread; a result measured before the figure existed says so."""
 
     def cell(result):
         figures = result["figures"]
@@ -120,7 +126,7 @@ def _show(spread, digits=3) -> str:
 
 
 def _share(part: str, rest: str) -> Callable[[dict], str]:
-    """The mean over the runs of how many images, and of how many."""
+    """Returns the mean over the runs of how many images, and of how many."""
 
     def cell(result):
         parts, rests = (
@@ -196,7 +202,7 @@ def _values(*keys: str) -> dict[str, Callable[[dict], str]]:
 
 
 def _value(name: str, digits: int = 3) -> Callable[[dict], str]:
-    """A figure of one module."""
+    """Returns a figure of one module."""
 
     def cell(row):
         figures = row.get("figures", row)

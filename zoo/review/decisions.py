@@ -25,7 +25,7 @@ OPINION = ("use", "reason", "levels", "defect_pixels")
 
 
 def read_entries(root) -> dict[str, dict]:
-    """The lines of the manifest whose masks a teacher drew, by file.
+    """Returns the lines of the manifest whose masks a teacher drew, by file.
 
     Raises:
       ValueError: the folder has no manifest or no such mask, a line lacks something or leads out of
@@ -74,7 +74,10 @@ def _check_entry(root, file: str, entry: dict) -> None:
 
 
 def paths(root, file: str) -> dict[str, pathlib.Path]:
-    """The files of an image: `image`, `mask`, `map`, and `teacher_mask`, which may not be there."""
+    """Returns the files of an image.
+
+    `image`, `mask`, `map`, and `teacher_mask`, which may not be there.
+    """
     root, path = pathlib.Path(root), pathlib.PurePosixPath(file)
     return {
         "image": root / path,
@@ -85,12 +88,12 @@ def paths(root, file: str) -> dict[str, pathlib.Path]:
 
 
 def teacher_levels(entry: dict) -> Levels:
-    """The thresholds that the teacher's mask was drawn by."""
+    """Returns the thresholds that the teacher's mask was drawn by."""
     return Levels(**entry.get("teacher", entry)["levels"])
 
 
 def order(entries: Mapping[str, dict], disagreements: Mapping[str, float] | None = None) -> list:
-    """The files, those first that need a look the most.
+    """Returns the files, those first that need a look the most.
 
     Args:
       entries: see `read_entries`.
@@ -165,7 +168,7 @@ def decide(root, file: str, decision: str, threshold: float | None = None) -> di
 
 
 def check_threshold(threshold) -> float:
-    """A threshold of a map as a float.
+    """Returns a threshold of a map as a float.
 
     Raises:
       ValueError: it is no finite number of 32 bits, as maps have them.

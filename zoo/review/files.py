@@ -29,25 +29,25 @@ class ReviewFiles:
         self._shape = functools.cache(self._read_shape)
 
     def image_path(self, file: str) -> pathlib.Path:
-        """Where an image lies."""
+        """Returns where an image lies."""
         return paths(self._root, file)["image"]
 
     def shape(self, file: str) -> tuple[int, int]:
-        """Height and width of an image."""
+        """Returns height and width of an image."""
         return self._shape(file)
 
     def image(self, file: str) -> np.ndarray:
-        """An image in colour, uint8 [H, W, 3]."""
+        """Returns an image in colour, uint8 [H, W, 3]."""
         with self._reading:
             return self._image(file)
 
     def map(self, file: str) -> np.ndarray:
-        """Its anomaly map, float32 [H, W]."""
+        """Returns its anomaly map, float32 [H, W]."""
         with self._reading:
             return self._map(file)
 
     def mask(self, file: str) -> np.ndarray:
-        """Its mask as it is on disk now, uint8 [H, W]."""
+        """Returns its mask as it is on disk now, uint8 [H, W]."""
         with self._reading:
             return np.asarray(Image.open(paths(self._root, file)["mask"]))
 

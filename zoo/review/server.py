@@ -116,7 +116,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise Refused(http.HTTPStatus.FORBIDDEN, "This page answers this machine alone.")
 
     def _own_origin(self) -> str:
-        """What a browser sends with a decision of this page; the host has been checked."""
+        """Returns what a browser sends with a decision of this page; the host has been checked."""
         return f"http://{self.headers['Host']}"
 
     def _get(self, address):

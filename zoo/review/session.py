@@ -45,7 +45,7 @@ class ReviewSession:
         self._deciding = threading.Lock()
 
     def entry(self, file: str) -> dict:
-        """The line of the manifest about an image.
+        """Returns the line of the manifest about an image.
 
         Raises:
           ValueError: the manifest names no such image, or not one with a teacher's mask.
@@ -55,7 +55,7 @@ class ReviewSession:
         return self._entries[file]
 
     def images(self) -> list[dict]:
-        """What the page knows of each image, in order."""
+        """Returns what the page knows of each image, in order."""
         return [self._shown(file) for file in self.files]
 
     def decide(self, file: str, decision: str, threshold: float | None) -> dict:

@@ -32,12 +32,12 @@ class StudentMasks:
             bar.add(1)
 
     def __getitem__(self, file: str) -> np.ndarray:
-        """Where the student sees a defect, bool [H, W]."""
+        """Returns where the student sees a defect, bool [H, W]."""
         return unpack(self._kept[file])
 
 
 def disagreement(mask: np.ndarray, marked: np.ndarray) -> float:
-    """1 - IoU of a teacher's mask and a student's; 0 where both are empty.
+    """Returns 1 - IoU of a teacher's mask and a student's; 0 where both are empty.
 
     Args:
       mask: uint8 [H, W], 0 good, 1 defect, 255 not known, which counts for nothing.

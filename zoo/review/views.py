@@ -33,14 +33,17 @@ class ReviewPictures:
         self._map = functools.lru_cache(KEPT)(self._shrink_map)
 
     def image(self, file: str) -> bytes:
-        """The image alone: the PNG that it is, or a JPEG if it is larger than the screen."""
+        """Returns the image alone.
+
+        The PNG that it is, or a JPEG if it is larger than the screen.
+        """
         path = self._files.image_path(file)
         with Image.open(path) as image:
             fits = max(image.size) <= LONGEST
         return path.read_bytes() if fits else pictures.jpeg_bytes(self._image(file))
 
     def heat(self, entry: dict) -> bytes:
-        """The anomaly map as PNG; see `heat_picture`."""
+        """Returns the anomaly map as PNG; see `heat_picture`."""
         shrunk, _ = self._map(entry["file"])
         return pictures.png_bytes(heat_picture(shrunk, entry))
 
@@ -70,7 +73,7 @@ class ReviewPictures:
         return clear_png(draw_marks(mask, student, growth)), pixels
 
     def thumbnail(self, file: str) -> bytes:
-        """The image with its mask, for the list, as JPEG."""
+        """Returns the image with its mask, for the list, as JPEG."""
         image = pictures.thumbnail(self._image(file), SMALL)
         defect = pictures.block_maximum(self._files.mask(file) == 1, image.shape[:2])
         return pictures.jpeg_bytes(pictures.overlay(image, defect))
@@ -86,7 +89,7 @@ class ReviewPictures:
 
 
 def heat_picture(anomaly_map: np.ndarray, entry: dict) -> np.ndarray:
-    """A map from black over red to yellow; red is the threshold of images.
+    """Returns a map from black over red to yellow; red is the threshold of images.
 
     The scale is that of all images: a map that stays below the thresholds stays dark.
 

@@ -34,7 +34,7 @@ class Window(NamedTuple):
         return slice(self.left, self.left + self.width)
 
     def widened(self, by: int, shape: tuple[int, int]) -> "Window":
-        """The window and so many pixels around it, as far as the image goes."""
+        """Returns the window and so many pixels around it, as far as the image goes."""
         top, left = max(self.top - by, 0), max(self.left - by, 0)
         bottom, right = min(self.rows.stop + by, shape[0]), min(self.columns.stop + by, shape[1])
         return Window(top, left, bottom - top, right - left)
@@ -83,12 +83,12 @@ class ReviewWindows:
         return int(row), int(column)
 
     def image(self, file: str, window: Window) -> bytes:
-        """The image alone, as PNG."""
+        """Returns the image alone, as PNG."""
         part = self._files.image(file)[window.rows, window.columns]
         return pictures.png_bytes(part, pictures.FASTEST)
 
     def heat(self, entry: dict, window: Window) -> bytes:
-        """The anomaly map as PNG; see `ReviewPictures.heat`."""
+        """Returns the anomaly map as PNG; see `ReviewPictures.heat`."""
         part = self._files.map(entry["file"])[window.rows, window.columns]
         return pictures.png_bytes(heat_picture(part, entry), pictures.FASTEST)
 

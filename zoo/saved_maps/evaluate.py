@@ -90,12 +90,12 @@ def _find_maps(maps_dir, ground_truth_dir, layout, options):
 
 
 def _hashes(items) -> list[str]:
-    """Of the content of each map, to tell again those that thresholds were chosen on."""
+    """Hashes the content of each map, to recognise those that thresholds were chosen on."""
     return sorted({hashlib.sha256(item.map_path.read_bytes()).hexdigest()[:16] for item in items})
 
 
 def _exceeded_by(histogram, shares) -> list[float]:
-    """For each share, a score that about as many of the counted ones exceed."""
+    """Returns for each share, a score that about as many of the counted ones exceed."""
     if not histogram.total:
         return []
     filled = np.flatnonzero(histogram.counts)

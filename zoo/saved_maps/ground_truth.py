@@ -81,7 +81,7 @@ def common_shape(items: Iterable[MapFile]) -> tuple[int, int] | None:
 
 
 def _read_regions(item: MapFile) -> list[Region]:
-    """The channels of a LOCO image; saturation areas as in the official evaluation.
+    """Returns the channels of a LOCO image; saturation areas as in the official evaluation.
 
     Source: Bergmann et al., "Beyond Dents and Scratches", IJCV 2022. A relative saturation area is
     rounded down, as there, but here to no less than one pixel.

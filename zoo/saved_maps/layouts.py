@@ -112,7 +112,10 @@ def _first(keys: Collection[str], count: int = 3) -> str:
 
 
 def _files(root: pathlib.Path, suffixes: tuple[str, ...]) -> list[tuple[str, pathlib.Path]]:
-    """The key of each file in `root` and in its folders, and the file; hidden ones are none."""
+    """Returns the key of each file in `root` and in its folders, and the file.
+
+    Hidden ones are none.
+    """
     return [
         ((file.relative_to(root).parent / file.stem).as_posix(), file)
         for file in sorted([*root.glob("*"), *root.glob("*/*")])

@@ -118,7 +118,7 @@ def validation_batches(
 def drawn_images(
     count: int, number: int, batch_size: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which images make a batch: all come once, in random order, before any comes again.
+    """Returns which images make a batch: all come once, in random order, before any comes again.
 
     Args:
       count: how many images there are.

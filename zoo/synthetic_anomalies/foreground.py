@@ -168,5 +168,5 @@ def _otsu_threshold(values):
 
 
 def _own_mask(mask_dir, file_name: str) -> pathlib.Path:
-    """Where a folder of foreground masks has that of an image, if it has one."""
+    """Returns where a folder of foreground masks has that of an image, if it has one."""
     return pathlib.Path(mask_dir, file_name).with_suffix(".png")

@@ -68,7 +68,9 @@ def turned(
 
 @functools.lru_cache(maxsize=256)
 def _node_factors(size: int, cells: int) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """What each node along a side gives each pixel: its share, and its share times the way to it.
+    """Returns what each node along a side gives each pixel.
+
+    Its share, and its share times the way to it.
 
     Returns:
       Two of float32 [size, cells + 1]; ways are in cells.

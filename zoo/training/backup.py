@@ -119,11 +119,14 @@ class Backup(keras.callbacks.Callback):
 
 
 def _seed_states(model: keras.Model) -> list[keras.Variable]:
-    """The states of what draws random numbers, as dropout does: files of weights leave them out."""
+    """Returns the states of what draws random numbers, as dropout does.
+
+    Files of weights leave them out.
+    """
     weights = {id(variable) for variable in [*model.weights, *model.optimizer.variables]}
     return [variable for variable in model.variables if id(variable) not in weights]
 
 
 def _plain(value):
-    """A counter as JSON holds it."""
+    """Returns a counter as JSON holds it."""
     return value if isinstance(value, bool | int) else float(value)

@@ -33,5 +33,5 @@ class Denoising(keras.Model):
 
 
 def num_steps(model: keras.Model) -> int:
-    """The steps of the schedule of a model of `transfusion`."""
+    """Returns the steps of the schedule of a model of `transfusion`."""
     return model.get_layer("reverse_process").num_steps

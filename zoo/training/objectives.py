@@ -11,7 +11,7 @@ OUTPUTS = ("mask_logits", "label_logits")  # in the order of the recipes' `loss_
 
 
 def learning_outputs(model, recipe) -> dict[str, int]:
-    """The outputs that have a target, and how many channels each has.
+    """Returns the outputs that have a target, and how many channels each has.
 
     Raises:
       ValueError: the recipe and the network agree on nothing to learn, on no labels to stop by, or
@@ -42,7 +42,7 @@ def learning_outputs(model, recipe) -> dict[str, int]:
 
 
 def learner(model, outputs) -> keras.Model:
-    """The part of a model that is fitted, which shares its layers.
+    """Returns the part of a model that is fitted, which shares its layers.
 
     Keras wants a target for every output of what it fits.
     """
@@ -50,7 +50,7 @@ def learner(model, outputs) -> keras.Model:
 
 
 def compile_arguments(recipe, outputs) -> dict:
-    """What `compile` needs to know of each output that learns."""
+    """Returns what `compile` needs to know of each output that learns."""
     loss, metrics, weights = {}, {}, dict(zip(OUTPUTS, recipe.loss_weights))
     if "mask_logits" in outputs:
         loss["mask_logits"] = losses.get_loss(recipe.loss, recipe.class_weights)
@@ -70,5 +70,5 @@ def compile_arguments(recipe, outputs) -> dict:
 
 
 def monitored(outputs: dict[str, int]) -> str:
-    """The validation figure that chooses the weights: of masks where they are learnt."""
+    """Returns the validation figure that chooses the weights: of masks where they are learnt."""
     return "val_iou" if "mask_logits" in outputs else "val_balanced_accuracy"

@@ -10,13 +10,16 @@ from zoo.recipes.recipe import Recipe
 
 
 def run_path(runs_dir, recipe: Recipe, run_name: str | None = None) -> pathlib.Path:
-    """The run directory of a recipe: `<runs_dir>/<handle>/<recipe>_seed<seed>` or `run_name`."""
+    """Returns the run directory of a recipe.
+
+    `<runs_dir>/<handle>/<recipe>_seed<seed>` or `run_name`.
+    """
     name = run_name or f"{recipe.name}_seed{recipe.seed}"
     return pathlib.Path(runs_dir) / recipe.module / name
 
 
 def free_path(run, recipe, known) -> pathlib.Path:
-    """The first of the numbered names of a run that is free, or holds this very run."""
+    """Returns the first of the numbered names of a run that is free, or holds this very run."""
     for number in itertools.count(1):
         path = run if number == 1 else run.with_name(f"{run.name}_{number}")
         try:

@@ -22,7 +22,7 @@ def steps(recipe):
 
 
 def cosine(recipe):
-    """A short rise from 0, then a cosine down to 0 at the last step."""
+    """Returns a short rise from 0, then a cosine down to 0 at the last step."""
     total = recipe.epochs * recipe.steps_per_epoch
     rise = round(WARM_UP * total)
     return keras.optimizers.schedules.CosineDecay(
@@ -31,7 +31,7 @@ def cosine(recipe):
 
 
 def one_cycle(recipe):
-    """Up to the highest learning rate and down again by cosines, constant in each epoch.
+    """Goes up to the highest learning rate and down again by cosines, constant in each epoch.
 
     Source: Smith and Topin, "Super-Convergence", arXiv:1708.07120, as OneCycleLR of PyTorch has it
     when it is stepped once an epoch; the momentum, which that cycles as well, stays.

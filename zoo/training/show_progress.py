@@ -55,7 +55,7 @@ class ShowProgress(keras.callbacks.Callback):
         )
 
     def time_left(self) -> str:
-        """The rest of the training in words, such as "about 12 min"."""
+        """Returns the rest of the training in words, such as "about 12 min"."""
         if self.done < 2:
             return "unknown time"
         pace = (time.monotonic() - self.started) / (self.done - 1)

@@ -212,7 +212,7 @@ def _fit_by_gradients(recipe, builder, partial, *, tensorboard, measure_every):
 
 
 def _stateful_callbacks(recipe, monitor) -> dict[str, keras.callbacks.Callback]:
-    """The callbacks that count epochs, whose state a backup keeps under these names."""
+    """Returns the callbacks that count epochs, whose state a backup keeps under these names."""
     mode = "min" if monitor == "val_loss" else "max"
     found, monitor_options = {}, {"monitor": monitor, "mode": mode, "verbose": 1}
     if recipe.early_stopping_patience is not None:

@@ -99,7 +99,7 @@ def update(
 
 
 def table(document: dict) -> str:
-    """What an update changed, a line for each figure, from `update.json`."""
+    """Returns what an update changed, a line for each figure, from `update.json`."""
 
     def shown(value):
         return "-" if value is None else f"{value:.4g}"
@@ -153,7 +153,7 @@ def _fold(name: str) -> int:
 
 
 def _extended(run, recipe, images):
-    """The model of a run with a larger bank."""
+    """Returns the model of a run with a larger bank."""
     model, _ = run_dir.load_model(run)
     if not images:
         return model

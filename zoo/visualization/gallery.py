@@ -65,7 +65,7 @@ class Gallery:
         push(self._heap, (priority, next(self._order), entry))
 
     def entries(self) -> list[dict]:
-        """What was kept, worst first.
+        """Returns what was kept, worst first.
 
         Returns:
           Dicts of `file_name`, `label`, `score`, `iou`, `rejected`, `boxes`; the pictures `image`

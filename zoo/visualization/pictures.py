@@ -38,7 +38,7 @@ FASTEST = 1  # of zlib's levels, for large pictures of surfaces
 
 
 def type_color(defect_type: int) -> tuple[int, int, int]:
-    """The colour of a defect type 1, 2, ... or of the ignored pixels, 255."""
+    """Returns the colour of a defect type 1, 2, ... or of the ignored pixels, 255."""
     if defect_type == IGNORE:
         return IGNORE_COLOR
     return PALETTE[(defect_type - 1) % len(PALETTE)]
@@ -188,7 +188,7 @@ def grid(rows: list[list[np.ndarray]], gap: int = 4) -> np.ndarray:
 
 
 def thumbnail_size(shape: tuple[int, int], longest_side: int) -> tuple[int, int]:
-    """Height and width that `thumbnail` shrinks pictures of height and width `shape` to."""
+    """Returns height and width that `thumbnail` shrinks pictures of height and width `shape` to."""
     scale = min(1.0, longest_side / max(shape))
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
@@ -230,12 +230,12 @@ def jpeg_bytes(picture: np.ndarray) -> bytes:
 
 
 def png_address(picture: np.ndarray) -> str:
-    """The picture itself as an address of a page: that of `png_bytes`."""
+    """Returns the picture itself as an address of a page: that of `png_bytes`."""
     return _address("png", png_bytes(picture))
 
 
 def jpeg_address(picture: np.ndarray) -> str:
-    """The picture itself as an address of a page: that of `jpeg_bytes`."""
+    """Returns the picture itself as an address of a page: that of `jpeg_bytes`."""
     return _address("jpeg", jpeg_bytes(picture))
 
 

@@ -11,7 +11,7 @@ def verbosity() -> int:
 
 
 def image_bar(total: int | None) -> keras.utils.Progbar:
-    """A bar that counts images.
+    """Returns a bar that counts images.
 
     Args:
       total: how many there will be, or None where nobody knows.
