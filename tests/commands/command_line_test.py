@@ -12,7 +12,7 @@ from PIL import Image
 from run_command import command
 
 from zoo import recipes
-from zoo.commands import COMMANDS, USAGE
+from zoo.commands import COMMANDS, USAGE, command_line
 from zoo.modules import pretrained
 
 MODULE = "tiny_unet/dagm_synthetic/class_1_small"
@@ -87,6 +87,19 @@ def test_the_list_comes_at_once():
     code += "types.SimpleNamespace(module=None, dataset=None)))"
     code += "; import sys; sys.exit('keras' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ctrl_c_ends_with_one_line(capsys):
+    commands = command_line.Commands()
+
+    @commands.add("wait", after_interrupt="the same command goes on")
+    def wait(options):
+        yield "waiting"
+        raise KeyboardInterrupt
+
+    assert command_line.run(["zoo", "wait"], commands, "usage") == 130
+    shown = capsys.readouterr()
+    assert shown.out == "waiting\n" and shown.err == "\nstopped: the same command goes on\n"
 
 
 def test_missing_flags_are_told_at_once():

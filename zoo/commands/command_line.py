@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from absl import app, flags
 
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
+
 
 class Command(NamedTuple):
     """A command.
@@ -17,11 +19,13 @@ class Command(NamedTuple):
       run: takes an object with the values of its flags, yields lines to print.
       flags: the names of the flags that it reads; it sees no others.
       word: the flag that a word behind the command sets; None where there may be none.
+      after_interrupt: how to go on after Ctrl-C.
     """
 
     run: Callable[..., Iterator[str]]
     flags: tuple[str, ...]
     word: str | None = None
+    after_interrupt: str = ""
 
 
 class Commands(dict[str, Command]):
@@ -35,11 +39,12 @@ class Commands(dict[str, Command]):
         super().__init__()
         self.program = program
 
-    def add(self, name: str, *flag_names: str, word: str | None = None):
+    def add(self, name: str, *flag_names: str, word: str | None = None, after_interrupt: str = ""):
         """Makes the function below it the command `name`, which reads these flags alone."""
 
         def register(run):
-            self[name] = Command(run, tuple(dict.fromkeys(flag_names)), word)
+            flag_names_once = tuple(dict.fromkeys(flag_names))
+            self[name] = Command(run, flag_names_once, word, after_interrupt)
             return run
 
         return register
@@ -102,6 +107,10 @@ def run(argv: list[str], commands: Commands, usage: str) -> int:
     except (ValueError, FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        hint = commands[words[0]].after_interrupt
+        print(f"\nstopped{f': {hint}' if hint else ''}", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

@@ -32,6 +32,7 @@ COMMANDS = Commands()
     *DATA,
     *RECIPE,
     word="manual_dir",
+    after_interrupt="whole epochs are kept; the same command with --resume goes on",
 )
 def train(options) -> Iterator[str]:
     if options.manual_dir and "/" not in (options.module or ""):
