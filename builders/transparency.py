@@ -55,12 +55,12 @@ def reverse_step(image, step, heads, num_steps: int):
     Returns:
       The image at the step before, float32 [B, H, W, 3].
     """
-    mask, part = marked(heads["mask_logit"]), 1 / (num_steps - 1)
+    mask, part = mark_defects(heads["mask_logit"]), 1 / (num_steps - 1)
     visible = part / opacity(step, num_steps) * heads["appearance"]
     return image - mask * visible + part * mask * heads["normal"]
 
 
-def marked(mask_logit):
+def mark_defects(mask_logit):
     """Returns 1 where a defect is likelier than none, else 0; without a gradient."""
     return ops.cast(mask_logit > 0, "float32")
 
@@ -104,7 +104,7 @@ class ReverseProcess(layers.Layer):
             heads = self.network({"image": image, "mask": mask, "step": step}, training=False)
             image = reverse_step(image, step, heads, self.num_steps)
             found = ops.sigmoid(heads["mask_logit"])
-            return image, marked(heads["mask_logit"]), sum_of_masks + found
+            return image, mark_defects(heads["mask_logit"]), sum_of_masks + found
 
         image, _, sum_of_masks = ops.fori_loop(0, first, body, (image, nothing, nothing))
         return image, sum_of_masks / (self.num_steps - 1)

@@ -37,7 +37,7 @@ FAST = "fast_unet/dagm_synthetic/class_1"  # the module that came along and load
 def test_figures_and_pictures_are_those_of_predict(model, names, tmp_path):
     path = save(tmp_path / "part.png", spot())
     predictor, seen = made(model, names)
-    answer = answers.ask(predictor, path)
+    answer = answers.predict_file(predictor, path)
     verdicts = set()
     for threshold, score_threshold in ((0.375, 0.6251), (0.8, 0.6251), (0.999, 0.99), (0.1, 0.2)):
         chosen = {"threshold": threshold, "score_threshold": score_threshold}
@@ -54,7 +54,7 @@ def test_the_examples_by_a_module_that_came_along(tmp_path):
     examples, predictor = demo.write_examples(tmp_path), load_predictor(FAST)
     rows = list(predict_files(predictor, examples, tmp_path / "found"))
     for example, row, defective in zip(examples, rows, (True, True, True, False)):
-        answer = answers.ask(predictor, example)
+        answer = answers.predict_file(predictor, example)
         _, figures = answers.draw(answer, *answers.thresholds(predictor))
         assert figures["defect"] == defective
         assert figures == {key: row[key] for key in figures}
@@ -63,7 +63,7 @@ def test_the_examples_by_a_module_that_came_along(tmp_path):
 def test_a_photograph_is_shown_small_and_counted_whole(tmp_path):
     photograph = np.zeros((2000, 3001), np.uint8)
     photograph[1777, 3000] = 255
-    answer = answers.ask(made()[0], save(tmp_path / "large.png", photograph))
+    answer = answers.predict_file(made()[0], save(tmp_path / "large.png", photograph))
     overlay, figures = answers.draw(answer, 0.5, 0.5)
     assert figures["defect_pixels"] == 1 and figures["defect_fraction"] == 1 / photograph.size
     assert answer.image.shape == (682, 1024, 1)
@@ -79,11 +79,11 @@ def test_a_photograph_is_shown_small_and_counted_whole(tmp_path):
 def test_what_cameras_deliver(tmp_path):
     """16 bits, colour, and a rotation that EXIF asks for."""
     deep = save(tmp_path / "deep.TIF", spot().astype(np.uint16) * 257)
-    np.testing.assert_array_equal(answers.ask(made()[0], deep).image[..., 0], spot())
+    np.testing.assert_array_equal(answers.predict_file(made()[0], deep).image[..., 0], spot())
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn clockwise
     Image.fromarray(spot()).convert("RGB").save(tmp_path / "turned.png", exif=exif)
-    turned = answers.ask(made()[0], tmp_path / "turned.png").image[..., 0]
+    turned = answers.predict_file(made()[0], tmp_path / "turned.png").image[..., 0]
     np.testing.assert_array_equal(turned, np.rot90(spot(), -1))
 
 
@@ -91,7 +91,7 @@ def test_sentences(tmp_path):
     predictor, _ = made(two_types, ("good", "dent", "scratch"), image_size=[24, 32])
     image = np.zeros((10, 20), np.uint8)
     image[4:6, 15] = 204
-    answer = answers.ask(predictor, save(tmp_path / "part.png", image))
+    answer = answers.predict_file(predictor, save(tmp_path / "part.png", image))
     assert answers.sentences(answer, answers.draw(answer, 0.5, 0.75)[1], 0.75).splitlines() == [
         "### Defect: scratch",
         "The score 0.8 exceeds the image threshold 0.75.  ",

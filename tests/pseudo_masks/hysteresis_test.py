@@ -66,7 +66,7 @@ def test_corners_join():
 
 @pytest.mark.parametrize("pixel, marked", [(0.55, 16), (0.65, 0), (0.1, 16)])
 def test_a_threshold_drawn_anew_decides_alone(pixel, marked):
-    levels = LEVELS.redrawn(pixel)
+    levels = LEVELS.redraw(pixel)
     assert levels.low <= levels.pixel == levels.image
     mask = pseudo_mask(blob(0.6), levels)
     assert np.count_nonzero(mask == 1) == marked
@@ -77,7 +77,7 @@ def test_a_window_is_cut_from_the_whole_mask(threshold):
     """Of a map with regions and holes of all sizes, larger and smaller than a window."""
     noise = np.random.default_rng(0).random((2, 140, 170)).astype(np.float32)
     found = ndimage.gaussian_filter(noise[0], 1.5) * 4 - 1.5 + 0.3 * noise[1]
-    levels = LEVELS.redrawn(threshold)
+    levels = LEVELS.redraw(threshold)
     whole = pseudo_mask(found, levels)
     places = np.random.default_rng(1).integers(0, (140, 170), (60, 2, 2))
     for corners in (*places, np.array([[0, 0], [139, 169]])):

@@ -24,7 +24,7 @@ def page(browser, tmp_path):
 
 
 def drawn(name, threshold):
-    return pseudo_mask(cone(SCORES[name]).astype(np.float32), LEVELS.redrawn(threshold))
+    return pseudo_mask(cone(SCORES[name]).astype(np.float32), LEVELS.redraw(threshold))
 
 
 def test_keys_reach_the_disk_and_stay(page):

@@ -38,7 +38,7 @@ def contents(root):
 
 
 def drawn(name, threshold):
-    return pseudo_mask(cone(SCORES[name]).astype(np.float32), LEVELS.redrawn(threshold))
+    return pseudo_mask(cone(SCORES[name]).astype(np.float32), LEVELS.redraw(threshold))
 
 
 def test_disagreement_by_hand():

@@ -65,7 +65,7 @@ def test_marks_are_cut_from_the_whole(window, threshold, root):
 def mask_of(root, threshold):
     levels = decisions.teacher_levels(entry(root))
     if threshold is not None:
-        levels = levels.redrawn(threshold)
+        levels = levels.redraw(threshold)
     return pseudo_mask(cone(SCORES["spot"]).astype(np.float32), levels)
 
 

@@ -91,7 +91,7 @@ def test_what_the_network_is_asked_and_shall_answer():
 
 def change(**changes):
     recipe = get_recipe(MODULE, **{**SMALL, **changes})
-    return anomaly_pipeline.changed(
+    return anomaly_pipeline.change_images(
         GOOD.images[:4], GOOD.foregrounds[:4], tf.range(4, dtype=tf.int64), recipe
     )
 

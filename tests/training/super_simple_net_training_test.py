@@ -122,10 +122,12 @@ def built(data_dir):
 
 def test_rules_of_the_user_stay(built, monkeypatch):
     recipe = get_recipe(MODULE, **SMALL)
-    assert supervision.completed(recipe, built) == recipe
+    assert supervision.complete_recipe(recipe, built) == recipe
     monkeypatch.setattr(datasets, "count_labels", lambda *args: np.array([9, 0]))
     monkeypatch.setattr(datasets, "count_types", lambda *args, mask_feature: np.array([9, 0]))
-    found = supervision.completed(get_recipe(MODULE, **SMALL, image_rule="conformal:0.1"), built)
+    found = supervision.complete_recipe(
+        get_recipe(MODULE, **SMALL, image_rule="conformal:0.1"), built
+    )
     assert (found.pixel_rule, found.image_rule) == ("false_alarms:0.001", "conformal:0.1")
 
 
@@ -139,4 +141,4 @@ def test_rules_of_the_user_stay(built, monkeypatch):
 )
 def test_what_it_cannot_do(built, changes, message):
     with pytest.raises(ValueError, match=message):
-        supervision.completed(get_recipe(MODULE, **{**SMALL, **changes}), built)
+        supervision.complete_recipe(get_recipe(MODULE, **{**SMALL, **changes}), built)

@@ -15,7 +15,7 @@ _MUST = {"loss": None, "crop_size": None, "defective_only": False}
 _GOOD_RULES = {"pixel_rule": "false_alarms:0.001", "image_rule": "normal:0.05"}
 
 
-def completed(recipe: Recipe, builder) -> Recipe:
+def complete_recipe(recipe: Recipe, builder) -> Recipe:
     """Fits a recipe to what the validation images of its data know of defects.
 
     Without a defective one no rule of the best F1 can choose a threshold, and one of good images

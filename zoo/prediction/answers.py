@@ -28,7 +28,7 @@ class Answer(NamedTuple):
     image: np.ndarray
 
 
-def ask(predictor: Predictor, path) -> Answer:
+def predict_file(predictor: Predictor, path) -> Answer:
     """Shows one image file to the network, once.
 
     Raises:

@@ -16,7 +16,7 @@ from tfds_datasets.dagm_synthetic import scene
 from tfds_datasets.dagm_synthetic.dagm_synthetic_dataset_builder import DATA_SEED, defective_indices
 from tfds_datasets.images import SUFFIXES
 from zoo.modules import pretrained
-from zoo.prediction.answers import ask, draw, probability_map, sentences, thresholds
+from zoo.prediction.answers import draw, predict_file, probability_map, sentences, thresholds
 from zoo.prediction.predictor import Predictor
 
 HOST = "127.0.0.1"  # answers this machine alone
@@ -85,7 +85,7 @@ def make_page(names: list[str], load: Callable[[str], Predictor], examples: list
         if path is None:
             return None, None, None, WELCOME
         try:
-            found = ask(load(name), path)
+            found = predict_file(load(name), path)
         except (ValueError, OSError) as error:
             return None, None, None, str(error)
         overlay, text = redraw(found, threshold, score_threshold)

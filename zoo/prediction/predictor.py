@@ -1,4 +1,4 @@
-"""One way to ask a trained model, be it a run directory, a module's folder or its URL."""
+"""Runs a trained model, be it a run directory, a module's folder or its URL, in one way."""
 
 import json
 import pathlib

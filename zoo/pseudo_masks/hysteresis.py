@@ -27,7 +27,7 @@ class Levels(NamedTuple):
     pixel: float
     image: float
 
-    def redrawn(self, pixel: float) -> "Levels":
+    def redraw(self, pixel: float) -> "Levels":
         """Returns the levels of somebody who sees a defect wherever the map exceeds `pixel`."""
         return Levels(low=min(self.low, pixel), pixel=pixel, image=pixel)
 

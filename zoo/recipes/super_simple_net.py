@@ -2,7 +2,7 @@
 
 from tfds_datasets.mvtec_ad import categories as mvtec_ad
 
-# Thresholds are those of data with defects; see `supervision.completed` for data without.
+# Thresholds are those of data with defects; see `supervision.complete_recipe` for data without.
 _DEFAULT = {
     "builder_args": {"backbone": "EfficientNetLite0", "weights": "imagenet"},
     "defective_fraction": 0.5,

@@ -150,7 +150,7 @@ def decide(root, file: str, decision: str, threshold: float | None = None) -> di
         entry |= {"use": False, "reason": REASON}
     elif decision == REDRAWN:
         entry |= {"use": True, "reason": None, "redrawn_at": check_threshold(threshold)}
-        entry["levels"] = Levels(**teacher["levels"]).redrawn(entry["redrawn_at"])._asdict()
+        entry["levels"] = Levels(**teacher["levels"]).redraw(entry["redrawn_at"])._asdict()
         drawn = _draw(root, entry)
         entry["defect_pixels"] = int(np.count_nonzero(drawn == 1))
         mask = pictures.png_bytes(drawn)

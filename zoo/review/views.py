@@ -63,7 +63,7 @@ class ReviewPictures:
             pixels = int(np.count_nonzero(whole == 1))
         else:
             shrunk, shape = self._map(file)
-            mask = pseudo_mask(shrunk, teacher_levels(entry).redrawn(threshold))
+            mask = pseudo_mask(shrunk, teacher_levels(entry).redraw(threshold))
             share = np.count_nonzero(mask == 1) / mask.size
             pixels = round(share * shape[0] * shape[1])
         student = None

@@ -33,7 +33,7 @@ class Window(NamedTuple):
     def columns(self) -> slice:
         return slice(self.left, self.left + self.width)
 
-    def widened(self, by: int, shape: tuple[int, int]) -> "Window":
+    def widen(self, by: int, shape: tuple[int, int]) -> "Window":
         """Returns the window and so many pixels around it, as far as the image goes."""
         top, left = max(self.top - by, 0), max(self.left - by, 0)
         bottom, right = min(self.rows.stop + by, shape[0]), min(self.columns.stop + by, shape[1])
@@ -103,11 +103,11 @@ class ReviewWindows:
         file = entry["file"]
         growth = max(1, LONGEST // max(window.height, window.width))
         # Lines that begin outside reach into it.
-        around = window.widened(math.ceil(LINE / growth), self._files.shape(file))
+        around = window.widen(math.ceil(LINE / growth), self._files.shape(file))
         if threshold is None:
             mask = self._files.mask(file)[around.rows, around.columns]
         else:
-            levels = teacher_levels(entry).redrawn(threshold)
+            levels = teacher_levels(entry).redraw(threshold)
             mask = pseudo_mask_window(self._files.map(file), levels, around.rows, around.columns)
         student = None
         if self._students is not None:

@@ -96,7 +96,7 @@ def training_batches(
     )
     if recipe.augmentation != "identity" or any(augment.strengths_of(recipe).values()):
         drawn = drawn.map(
-            lambda *batch: changed(*batch, recipe), num_parallel_calls=tf.data.AUTOTUNE
+            lambda *batch: change_images(*batch, recipe), num_parallel_calls=tf.data.AUTOTUNE
         )
     return _pairs(drawn, textures, num_steps, recipe.seed)
 
@@ -139,7 +139,7 @@ def drawn_images(
     return np.array(chosen), places
 
 
-def changed(images: tf.Tensor, foregrounds: tf.Tensor, places: tf.Tensor, recipe: Recipe):
+def change_images(images: tf.Tensor, foregrounds: tf.Tensor, places: tf.Tensor, recipe: Recipe):
     """Changes good images by the recipe's augmentation.
 
     Args:
@@ -164,7 +164,7 @@ def changed(images: tf.Tensor, foregrounds: tf.Tensor, places: tf.Tensor, recipe
     return tf.cast(tf.round(255 * images), tf.uint8), masks[..., 0] == 1, places
 
 
-def painted(
+def paint_images(
     images: np.ndarray,
     foregrounds: np.ndarray,
     places: np.ndarray,
@@ -231,7 +231,7 @@ def _pairs(drawn, textures, num_steps, seed):
     }
 
     def paint(*batch):
-        arrays = painted(*batch, textures, num_steps=num_steps, seed=seed)
+        arrays = paint_images(*batch, textures, num_steps=num_steps, seed=seed)
         return [array for _, array in sorted(arrays.items())]
 
     def pair(*batch):

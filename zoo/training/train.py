@@ -84,7 +84,7 @@ def train(
         manual_dir=manual_dir,
         skip_broken_images=skip_broken_images,
     )
-    recipe = supervision.completed(with_class_names(recipe, builder), builder)
+    recipe = supervision.complete_recipe(with_class_names(recipe, builder), builder)
     known = leakage.training_hashes(builder, recipe)
     run = run_paths.run_path(runs_dir, recipe, run_name)
     if number_runs:
