@@ -63,6 +63,6 @@ def test_command(tmp_path):
     found = command("show", "--module=patch_core/mvtec_ad/screw", arguments, cwd=tmp_path)
     assert re.search(r"builder_args\.bank_size +7 +changed", found.stdout)
     assert "recipes of this module: default, large" in found.stdout
-    for words in (("show",), ("show", "a/b/c"), ("list", "patch_core/mvtec_ad/screw")):
+    for words in (("show",), ("show", "a/b/c"), ("statistics", "screw")):
         refused = command(*words, cwd=tmp_path)
         assert refused.returncode == 2 and "Traceback" not in refused.stderr

@@ -5,8 +5,10 @@ import pathlib
 
 import numpy as np
 from absl import logging
+from PIL import Image
 
 from builders.runs import run_files
+from tfds_datasets.images import read_image
 from zoo.api.predictions import Prediction, Predictions
 from zoo.auto.plan import make_plan
 from zoo.data import datasets
@@ -98,12 +100,20 @@ class Run:
             return Predictions(self._predict(image, None) for image in arrays)
         patterns = [images] if isinstance(images, str | pathlib.Path) else list(images)
         if output_dir is not None:
-            for _ in files.predict_files(self.predictor, patterns, output_dir):
-                pass
+            rows = files.predict_files(self.predictor, patterns, output_dir)
+            return Predictions(self._written(row, pathlib.Path(output_dir)) for row in rows)
         return Predictions(
-            self._predict(files.read_image(file, channels=self.predictor.channels), str(file))
-            for file in image_files.find_images(patterns)
+            self._predict(self._read(file), str(file)) for file in image_files.find_images(patterns)
         )
+
+    def _read(self, file) -> np.ndarray:
+        return read_image(file, channels=self.predictor.channels)
+
+    def _written(self, row: dict, output_dir: pathlib.Path) -> Prediction:
+        """Returns what `predict_files` has written of an image."""
+        with Image.open(output_dir / row["mask"]) as mask:
+            names = tuple(self.predictor.class_names)
+            return Prediction(row["file"], self._read(row["file"]), np.asarray(mask), row, names)
 
     def _predict(self, image: np.ndarray, file: str | None) -> Prediction:
         if image.shape[-1] != self.predictor.channels:
