@@ -37,6 +37,19 @@ def test_a_run_remembers_its_data(run, workplace):
     assert "image AUROC" in repr(again)
 
 
+def test_what_was_built_stays_in_use_when_the_folder_is_gone(run, workplace):
+    (workplace / "my_parts").rename(workplace / "moved")
+    try:
+        assert zoo.load_run(run.path).evaluate()["images"] == run.metrics["images"]
+    finally:
+        (workplace / "moved").rename(workplace / "my_parts")
+
+
+def test_a_start_needs_its_builder(workplace):
+    with pytest.raises(ValueError, match="needs a `module`, the name of its builder"):
+        zoo.train(workplace / "my_parts", start_from="fast_unet/dagm2007/class_4")
+
+
 def test_the_same_folder_is_not_trained_again_and_a_changed_one_gets_a_number(run, workplace):
     options = {
         "module": "patch_core",

@@ -117,3 +117,16 @@ def test_missing_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no images"):
         layouts.find_layout(tmp_path / "empty")
+
+
+def test_masks_are_named_as_their_images_or_with_mask_behind(tmp_path):
+    for name in ("images/a.png", "images/b_mask.png"):
+        save(tmp_path / name, image(1))
+    save(tmp_path / "masks/a_mask.png", mask(2))
+    save(tmp_path / "masks/b_mask.png", mask(3))
+    sources = layouts.find_layout(tmp_path).sources
+    names = {name: source.mask.name for name, source in sources.items()}
+    assert names == {"images/a.png": "a_mask.png", "images/b_mask.png": "b_mask.png"}
+    save(tmp_path / "masks/a.png", mask(2))  # two masks of one image
+    with pytest.raises(ValueError, match=r"belong to none: a_mask\.png"):
+        layouts.find_layout(tmp_path)

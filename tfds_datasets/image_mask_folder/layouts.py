@@ -104,7 +104,7 @@ def _one_split(folder: Path) -> tuple[str, list[Source]]:
                 f"{folder} must hold the masks of its images in a folder masks. It is missing. "
                 f"Without masks, name the folder of good images {GOOD}, not images."
             )
-        sources = [Source(file, masks.pop(file.stem, None)) for file in files]
+        sources = [Source(file, _take(masks, file.stem)) for file in files]
         found = "images and masks", sources
     elif (folder / GOOD).is_dir() or (folder / DEFECT).is_dir():
         good, defective = (
@@ -115,10 +115,10 @@ def _one_split(folder: Path) -> tuple[str, list[Source]]:
             check_stems(defective)
         masks = masks if masks is not None else {}
         sources = [Source(file, None, label=GOOD) for file in good]
-        sources += [Source(file, masks.pop(file.stem, None), label=DEFECT) for file in defective]
+        sources += [Source(file, _take(masks, file.stem), label=DEFECT) for file in defective]
         found = "good and defective" if defective else "good alone", sources
         for file in good:  # an empty mask of a good image says nothing new
-            masks.pop(file.stem, None)
+            _take(masks, file.stem)
     else:
         found = "flat", [Source(file, None, label=GOOD) for file in image_files(folder)]
     if not found[1]:
@@ -144,7 +144,12 @@ def _masks(folder: Path) -> dict[str, Path] | None:
     check_flat(there[0])
     files = image_files(there[0])
     check_stems(files)
-    return {file.stem.removesuffix("_mask"): file for file in files}
+    return {file.stem: file for file in files}
+
+
+def _take(masks: dict[str, Path], stem: str) -> Path | None:
+    """Takes the mask of an image out of those that are left: of its stem, or of `<stem>_mask`."""
+    return masks.pop(stem, None) or masks.pop(f"{stem}_mask", None)
 
 
 def _is_mvtec(root: Path) -> bool:

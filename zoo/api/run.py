@@ -17,6 +17,7 @@ from zoo.prediction import files, image_files
 from zoo.prediction.predictor import at_size, load_predictor
 from zoo.recipes import get_recipe
 from zoo.report import verdict
+from zoo.training.starting_weights import adopt_start
 from zoo.training.train import train as train_recipe
 from zoo.visualization import terminal
 
@@ -138,15 +139,13 @@ class Run:
         Raises:
           ValueError: the data are not there any more, or have taught the run.
         """
-        data = run_files.read_document(self.path, run_files.DATA_FILE)
-        if not data:
+        remembered = datasets.remembered_data(self.path, dataset or self.recipe["dataset"])
+        if remembered is None:
             raise ValueError(
                 f"{self.path} does not remember its data: evaluate it by `python -m zoo evaluate "
                 "--source=... --data_dir=...`."
             )
-        name = dataset or self.recipe["dataset"]
-        manual_dir = data["manual_dir"] if name == data["dataset"] else None
-        builder = datasets.prepare_dataset(name, data_dir=data["data_dir"], manual_dir=manual_dir)
+        builder = datasets.prepare_dataset(dataset or self.recipe["dataset"], **remembered)
         return evaluate_run.evaluate_on_dataset(self.predictor, builder, split).metrics
 
     def export(
@@ -226,7 +225,9 @@ def train(
     if folder is None or (module and "/" in module and "/image_mask_folder/" not in module):
         if module is None:
             raise ValueError("Give a folder of images, or a `module` that brings its own.")
-        made = get_recipe(module, recipe or "default", **changes)
+        made = get_recipe(
+            module, recipe or "default", **adopt_start(module, changes, runs_dir=runs_dir)
+        )
         path = train_recipe(
             made, data_dir=data_dir, manual_dir=folder, run_name=run_name, **options
         )
@@ -238,6 +239,7 @@ def train(
         recipe=recipe,
         fast=fast,
         skip_broken_images=skip_broken_images,
+        runs_dir=runs_dir,
         **changes,
     )
     print("\n".join(plan.describe()), flush=True)

@@ -3,11 +3,11 @@
 import pathlib
 from typing import NamedTuple
 
-from tfds_datasets.features import NUM_FOLDS
 from zoo.auto.folder import Folder, inspect_folder
 from zoo.data import datasets
 from zoo.recipes import RECIPES, get_recipe
 from zoo.recipes.recipe import Recipe
+from zoo.training.starting_weights import adopt_start
 
 FEW_DEFECTS = 10  # defective training images below which labels alone teach a network too little
 SIDE = 512  # pixels of the longer side of what networks of whole images see
@@ -86,6 +86,8 @@ def make_plan(
     recipe: str | None = None,
     fast: bool = False,
     skip_broken_images: bool = False,
+    modules_dir="modules",
+    runs_dir="runs",
     **changes,
 ) -> Plan:
     """Looks at a folder, builds its data set, and chooses what to train.
@@ -97,11 +99,14 @@ def make_plan(
       recipe: the name of a recipe of that module; None chooses one.
       fast: choose a network for a fast line, which needs masks.
       skip_broken_images: leave out unreadable images instead of stopping.
+      modules_dir, runs_dir: where a `start_from` that is a handle is found, and imported to.
       **changes: fields of the recipe, which come before what is chosen here.
 
     Raises:
       ValueError: the folder holds too little, or nothing that the model can be trained on.
     """
+    if changes.get("start_from") is not None and module is None:
+        raise ValueError("A `start_from` needs a `module`, the name of its builder.")
     folder = inspect_folder(root)
     dataset = f"image_mask_folder/{'grey' if folder.channels == 1 else 'rgb'}"
     own_data_dir = datasets.folder_of_built_data(data_dir, root)
@@ -123,6 +128,7 @@ def make_plan(
     if handle not in RECIPES:
         known = sorted(each.split("/")[0] for each in RECIPES if each.endswith(f"/{dataset}"))
         raise ValueError(f"Argument `module` must be one of {', '.join(known)}. Received: {module}")
+    changes = adopt_start(handle, changes, modules_dir=modules_dir, runs_dir=runs_dir)
     chosen = choose_fields(name, folder, counts)
     args = {**chosen.pop("builder_args", {}), **changes.pop("builder_args", {})}
     if args:
@@ -137,8 +143,7 @@ def count_images(builder) -> Counts:
     splits = builder.info.splits
     train = datasets.count_labels(builder, "train")
     test = datasets.count_labels(builder, "test") if "test" in splits else [0, 0]
-    folds = tuple(range(NUM_FOLDS))
-    masked = datasets.count_types(builder, "train", folds)[1:].sum()
+    masked = datasets.count_types(builder, "train")[1:].sum()
     return Counts(
         good=int(train[0]),
         defective=int(train[1:].sum()),

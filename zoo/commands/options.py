@@ -111,21 +111,18 @@ def calibration_of(options) -> dict | None:
 
 def dataset_of(options, predictor, source: str):
     """The data set of --dataset, else that of the model of `source`, which a run remembers."""
-    from builders.runs import run_files
     from zoo.data import datasets
 
     dataset = options.dataset or predictor.recipe["dataset"]
-    remembered = run_files.read_document(source, run_files.DATA_FILE)
-    if options.manual_dir or "data_dir" in options.given or remembered.get("dataset") != dataset:
-        data_dir, manual_dir = data_dir_of(options, dataset), options.manual_dir
-    else:
-        data_dir, manual_dir = remembered["data_dir"], remembered["manual_dir"]
-    return datasets.prepare_dataset(
-        dataset,
-        data_dir=data_dir,
-        manual_dir=manual_dir,
-        skip_broken_images=options.skip_broken_images,
-    )
+    told = options.manual_dir or "data_dir" in options.given
+    own = dataset == predictor.recipe["dataset"]
+    place = datasets.remembered_data(source, dataset) if own and not told else None
+    if place is None:
+        place = {
+            "data_dir": data_dir_of(options, dataset),
+            "manual_dir": options.manual_dir,
+        }
+    return datasets.prepare_dataset(dataset, skip_broken_images=options.skip_broken_images, **place)
 
 
 def data_dir_of(options, dataset: str):

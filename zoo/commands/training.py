@@ -35,7 +35,8 @@ COMMANDS = Commands()
     after_interrupt="whole epochs are kept; the same command with --resume goes on",
 )
 def train(options) -> Iterator[str]:
-    if options.manual_dir and "/" not in (options.module or ""):
+    builders = {handle.partition("/")[0] for handle in RECIPES}
+    if options.manual_dir and (options.module is None or options.module in builders):
         yield from _train_folder(options)
         return
     pattern = required(options, "module")
@@ -82,11 +83,6 @@ def _train_folder(options) -> Iterator[str]:
     from export.versions import version_paths
     from zoo.auto.plan import make_plan
 
-    changes = recipe_changes(options)
-    if changes.get("start_from") is not None:
-        if options.module is None:
-            raise ValueError("Flag --start_from needs --module, the name of its builder.")
-        changes = _changes_with_start(options, options.module)
     plan = make_plan(
         options.manual_dir,
         data_dir=options.data_dir,
@@ -94,7 +90,9 @@ def _train_folder(options) -> Iterator[str]:
         recipe=options.recipe if "recipe" in options.given else None,
         fast=options.fast,
         skip_broken_images=options.skip_broken_images,
-        **changes,
+        modules_dir=options.modules_dir,
+        runs_dir=options.runs_dir,
+        **recipe_changes(options),
     )
     yield from plan.describe()
     from zoo.report import verdict

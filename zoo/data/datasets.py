@@ -13,6 +13,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 import tfds_datasets
+from builders.runs import run_files
 from tfds_datasets.shrink import shrink_mask
 from zoo.recipes.recipe import Recipe
 
@@ -85,6 +86,21 @@ def _check_folder(builder, manual_dir: pathlib.Path) -> None:
             f"{built} was built from {note.read_text()}. Choose another --data_dir for "
             f"{manual_dir}, or leave --manual_dir out to use what is built."
         )
+
+
+def remembered_data(run, dataset: str) -> dict | None:
+    """Returns where a run has its data, as arguments of `prepare_dataset`; None where unknown.
+
+    Another data set is looked for beside the run's own. Of a folder of images that is gone, what
+    was built stays in use.
+    """
+    data = run_files.read_document(run, run_files.DATA_FILE)
+    if not data:
+        return None
+    manual_dir = data["manual_dir"] if dataset == data["dataset"] else None
+    if manual_dir and not pathlib.Path(manual_dir).is_dir():
+        manual_dir = None
+    return {"data_dir": data["data_dir"], "manual_dir": manual_dir}
 
 
 def folder_of_built_data(data_dir, manual_dir) -> pathlib.Path:

@@ -14,7 +14,7 @@ from logging import ERROR, Formatter
 from absl import logging
 
 LIBRARY = "tensorflow"
-PACKAGES = ("zoo", "tfds_datasets")
+PACKAGES = tuple(str(pathlib.Path(__file__).parents[2] / name) for name in ("zoo", "tfds_datasets"))
 
 
 class QuietImport(MetaPathFinder):
@@ -41,12 +41,13 @@ def quiet_imports() -> None:
 
 def show_our_messages_alone() -> None:
     """Prints this project's log plainly, and of the libraries below it only what is an error."""
-    packages = tuple(str(pathlib.Path(__file__).parents[2] / name) for name in PACKAGES)
     handler = logging.get_absl_handler()
     handler.setFormatter(Formatter("%(message)s"))
-    handler.addFilter(
-        lambda record: record.levelno >= ERROR or record.pathname.startswith(packages)
-    )
+    handler.addFilter(_is_ours)  # which a handler holds once, however often it is added
+
+
+def _is_ours(record) -> bool:
+    return record.levelno >= ERROR or record.pathname.startswith(PACKAGES)
 
 
 def _run_quietly(load, module) -> None:
